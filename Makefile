@@ -1,0 +1,75 @@
+# A bare machine with Python 3.11+ and make is enough: everything is installed into .venv, at the locked versions.
+# `make test` is what continuous integration runs. A target that needs an environment brings it up to date first;
+# the stamp files in the environments make repeated calls quick.
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-min lint format bench lock clean
+
+# The first of these that is Python 3.11 or newer; `make PYTHON=/path/to/python …` says otherwise.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+
+BIN := .venv/bin
+PIP := -m pip --disable-pip-version-check --quiet --quiet --no-input
+export PYTHONUTF8 := 1
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+demo: .venv/.runtime  ## the main job on data/sample: scorecard, logs and report under out/demo
+	$(BIN)/crmmining run data/sample --out out/demo --period quarter
+	@echo
+	@echo 'The report, for any browser:  out/demo/report.html'
+	@echo 'The KPIs, one row each:       out/demo/scorecard.csv (and .parquet)'
+	@echo 'What was read, what was not:  out/demo/quality.parquet, out/demo/run.json'
+	@echo 'The logs behind the numbers:  out/demo/{events,cases,variants,transitions}/<process>.parquet'
+
+test: lint test-min  ## every check: lint, types, the lowest supported versions, all tests and examples
+	$(BIN)/python -m pytest
+
+test-min: .venv-min/.ready  ## the tests of the core on the lowest supported versions
+	.venv-min/bin/python -m pytest -m 'not packaging' $(addprefix --ignore=,$(NEED_MORE))
+
+# Tests of what the core does not need: other libraries beside ours, notebooks, the state of the repository.
+NEED_MORE := tests/parity
+
+lint: .venv/.test  ## style, formatting and types, nothing changed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: .venv/.test  ## mend what style and formatting can mend by themselves
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+bench: .venv/.test  ## the benchmark beside pm4py and DuckDB: minutes, and gigabytes of memory
+	$(BIN)/python benchmarks/run.py
+
+lock: .venv/.python  ## resolve anew and rewrite constraints.txt and constraints-min.txt
+	$(BIN)/python .ci/lock.py
+
+clean:  ## remove the environments, outputs and caches
+	rm -rf .venv .venv-min out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests benchmarks .ci -name __pycache__ -prune -exec rm -rf {} +
+
+# An old pip knows no dependency groups, so the locked one comes first; hatchling is locked too and builds in place.
+%/.python: constraints.txt
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 …' >&2; exit 1; }
+	$(PYTHON) -m venv $*
+	$*/bin/python $(PIP) install --constraint constraints.txt --upgrade pip
+	$*/bin/python $(PIP) install --constraint constraints.txt hatchling
+	@touch $@
+
+.venv/.runtime: .venv/.python pyproject.toml
+	$(BIN)/python $(PIP) install --constraint constraints.txt --no-build-isolation --editable .
+	@touch $@
+
+.venv/.test: .venv/.runtime
+	$(BIN)/python $(PIP) install --constraint constraints.txt --group test
+	@touch $@
+
+.venv-min/.ready: .venv-min/.python constraints-min.txt pyproject.toml
+	.venv-min/bin/python $(PIP) install --constraint constraints-min.txt --no-build-isolation --editable . --group test-core
+	@touch $@

@@ -1,0 +1,272 @@
+-- Case management: one case per Case record. Runs as it stands wherever the Salesforce tables are visible.
+-- Read `cases` first (what we know of each case), then `events`: every CTE is one source of events.
+
+CREATE OR REPLACE TEMP VIEW cases AS
+WITH holder AS (  -- whoever can own a case: a person, or a queue
+  SELECT u.Id, u.Name AS owner, m.Name AS manager, u.Division AS region, r.Name AS team, p.Name AS profile, NULL AS queue
+  FROM "User" AS u
+  LEFT JOIN "User" AS m ON m.Id = u.ManagerId
+  LEFT JOIN UserRole AS r ON r.Id = u.UserRoleId
+  LEFT JOIN Profile AS p ON p.Id = u.ProfileId
+  UNION ALL
+  SELECT Id, Name, NULL, NULL, NULL, NULL, Name FROM "Group"
+)
+SELECT
+  c.Id AS case_id,
+  c.CreatedDate AS created_at,
+  coalesce(c.CreatedDate < (SELECT min(CreatedDate) FROM CaseHistory), FALSE)
+    AND c.Id NOT IN (SELECT CaseId FROM CaseHistory WHERE Field = 'created' AND CaseId IS NOT NULL) AS truncated,
+  h.owner,
+  h.manager,
+  h.region,
+  h.team,
+  h.profile,
+  h.queue,
+  t.DeveloperName AS record_type,
+  c.Origin AS source,
+  p.Name AS product,
+  a.Name AS account,
+  a.Industry AS industry,
+  coalesce(a.BillingCountry, a.BillingCountryCode) AS country,
+  c.Type AS type,
+  c.Priority AS priority,
+  c.Reason AS reason,
+  c.Status AS status,
+  c.CurrencyIsoCode AS currency,
+  c.AccountId AS account_id,
+  c.ContactId AS contact_id
+FROM "Case" AS c
+LEFT JOIN holder AS h ON h.Id = c.OwnerId
+LEFT JOIN RecordType AS t ON t.Id = c.RecordTypeId
+LEFT JOIN Product2 AS p ON p.Id = c.ProductId
+LEFT JOIN Account AS a ON a.Id = c.AccountId
+WHERE c.IsDeleted IS NOT TRUE;
+
+CREATE OR REPLACE TEMP VIEW events AS
+WITH
+-- What a status means: the stated list, else CaseStatus, and for values in neither the flags on the records.
+listed AS (
+  SELECT value, position, is_closed FROM stages
+  UNION ALL
+  SELECT ApiName, SortOrder, IsClosed IS TRUE FROM CaseStatus
+  WHERE ApiName IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stages)
+),
+status AS (  -- positions count open statuses only, so that a jump of two is a skip
+  SELECT value, is_closed,
+    CASE WHEN NOT is_closed
+      THEN CAST(dense_rank() OVER (PARTITION BY is_closed ORDER BY position) AS INTEGER) END AS position
+  FROM listed
+  UNION ALL
+  SELECT Status, bool_or(IsClosed IS TRUE), NULL
+  FROM "Case"
+  WHERE Status IS NOT NULL AND Status NOT IN (SELECT value FROM listed)
+  GROUP BY Status
+),
+created AS (
+  SELECT Id AS case_id, 'Create Case' AS activity, CreatedDate AS occurred_at, CreatedDate AS recorded_at,
+    CreatedById AS actor, 0 AS rank, Id AS source_id, NULL AS old_value, NULL AS new_value, NULL AS direction,
+    FALSE AS date_only
+  FROM "Case"
+),
+status_rows AS (
+  SELECT Id, CaseId, CreatedDate, CreatedById, OldValue, NewValue
+  FROM CaseHistory
+  WHERE Field = 'Status' AND NewValue IS NOT NULL AND OldValue IS DISTINCT FROM NewValue
+),
+status_changes AS (
+  SELECT r.CaseId,
+    CASE WHEN k.closing THEN 'Close Case'
+      WHEN o.is_closed AND NOT n.is_closed THEN 'Reopen Case'
+      ELSE 'Status: ' || r.NewValue END,
+    r.CreatedDate, r.CreatedDate, r.CreatedById, CASE WHEN k.closing THEN 250 ELSE 200 END, r.Id, r.OldValue, r.NewValue,
+    CASE WHEN n.position - o.position > 1 THEN 2 WHEN n.position > o.position THEN 1
+      WHEN n.position < o.position THEN -1 END,
+    FALSE
+  FROM status_rows AS r
+  LEFT JOIN status AS o ON o.value = r.OldValue
+  LEFT JOIN status AS n ON n.value = r.NewValue
+  CROSS JOIN LATERAL (SELECT coalesce(n.is_closed, FALSE) AND NOT coalesce(o.is_closed, FALSE) AS closing) AS k
+),
+first_status AS (
+  SELECT CaseId, arg_min(OldValue, (CreatedDate, Id)) AS value FROM status_rows GROUP BY CaseId
+),
+creation_row AS (SELECT DISTINCT CaseId FROM CaseHistory WHERE Field = 'created'),
+-- Where no change of status is known: the mark that Salesforce leaves at closing, else the record's closing date.
+closing_marks AS (
+  SELECT CaseId, 'Close Case', CreatedDate, CreatedDate, CreatedById, 250, Id, OldValue, NewValue, NULL, FALSE
+  FROM CaseHistory
+  WHERE Field = 'closed' AND CaseId NOT IN (SELECT CaseId FROM first_status WHERE CaseId IS NOT NULL)
+),
+unseen AS (  -- created closed, or closed before any history we hold; the last modification is only an upper bound
+  SELECT c.Id, c.CreatedById, c.CreatedDate, c.ClosedDate, coalesce(c.LastModifiedDate, c.SystemModstamp) AS modified,
+    f.CaseId IS NOT NULL AS changes_known,
+    CASE WHEN f.CaseId IS NULL THEN c.Status ELSE f.value END AS value,
+    CASE WHEN f.CaseId IS NULL THEN c.IsClosed END AS flag,
+    coalesce(c.IsClosedOnCreate, FALSE)
+      OR (r.CaseId IS NOT NULL AND EXISTS (SELECT 1 FROM first_status)) AS from_the_start
+  FROM "Case" AS c
+  LEFT JOIN first_status AS f ON f.CaseId = c.Id
+  LEFT JOIN creation_row AS r ON r.CaseId = c.Id
+  WHERE c.Id NOT IN (SELECT CaseId FROM CaseHistory WHERE Field = 'closed' AND CaseId IS NOT NULL)
+    OR f.CaseId IS NOT NULL
+),
+closed_unseen AS (
+  SELECT u.Id, 'Close Case', e.moment, e.moment, u.CreatedById, 250, u.Id, NULL, u.value, NULL,
+    NOT u.changes_known AND u.ClosedDate IS NULL AND NOT u.from_the_start
+  FROM unseen AS u
+  LEFT JOIN status AS s ON s.value = u.value
+  CROSS JOIN LATERAL (SELECT CASE
+    WHEN u.changes_known THEN u.CreatedDate
+    WHEN u.ClosedDate IS NOT NULL THEN u.ClosedDate
+    WHEN u.from_the_start THEN u.CreatedDate
+    ELSE greatest(u.CreatedDate, u.modified) END AS moment) AS e
+  WHERE coalesce(u.flag, s.is_closed, FALSE) AND (u.from_the_start OR NOT u.changes_known)
+),
+-- A change of a lookup writes two rows, one with names and one with Ids: the names count only where they stand alone.
+owner_rows AS (
+  SELECT Id, CaseId, CreatedDate, CreatedById, Field, OldValue, NewValue,
+    regexp_full_match(coalesce(NewValue, OldValue), '00[5G][a-zA-Z0-9]{12}([A-Z0-5]{3})?') AS is_id
+  FROM CaseHistory
+  WHERE Field IN ('Owner', 'ownerAssignment', 'ownerAccepted', 'ownerEscalated') AND OldValue IS DISTINCT FROM NewValue
+  QUALIFY (is_id OR NOT bool_or(is_id) OVER (PARTITION BY CaseId, CreatedDate))
+    AND row_number() OVER (PARTITION BY CaseId, CreatedDate, OldValue, NewValue ORDER BY Field = 'Owner', Id) = 1
+),
+queue AS (SELECT DISTINCT Name AS value FROM "Group" WHERE Type = 'Queue' AND Name IS NOT NULL),
+owner_changes AS (
+  SELECT r.CaseId,
+    CASE WHEN r.Field = 'ownerEscalated' THEN 'Escalate Owner'
+      WHEN coalesce(starts_with(r.NewValue, '00G'), FALSE) OR n.value IS NOT NULL THEN 'Assign to Queue'
+      WHEN r.Field = 'ownerAccepted' OR starts_with(r.OldValue, '00G') OR o.value IS NOT NULL THEN 'Accept from Queue'
+      ELSE 'Change Owner' END,
+    r.CreatedDate, r.CreatedDate, r.CreatedById, 100, r.Id, r.OldValue, r.NewValue, NULL, FALSE
+  FROM owner_rows AS r
+  LEFT JOIN queue AS n ON n.value = r.NewValue AND NOT r.is_id
+  LEFT JOIN queue AS o ON o.value = r.OldValue AND NOT r.is_id
+),
+escalations AS (
+  SELECT CaseId, CASE WHEN lower(NewValue) IN ('true', '1') THEN 'Escalate Case' ELSE 'De-escalate Case' END,
+    CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
+  FROM CaseHistory
+  WHERE Field = 'IsEscalated' AND OldValue IS DISTINCT FROM NewValue
+),
+-- Salesforce keeps no order of priorities: these words, whatever their case; others change without a direction.
+urgency (word, level) AS (
+  VALUES ('low', 1), ('p4', 1), ('medium', 2), ('normal', 2), ('p3', 2), ('high', 3), ('p2', 3), ('urgent', 4),
+    ('critical', 4), ('p1', 4)
+),
+priority_changes AS (
+  SELECT r.CaseId, CASE WHEN n.level > o.level THEN 'Raise Priority' WHEN n.level < o.level THEN 'Lower Priority'
+      ELSE 'Change Priority' END,
+    r.CreatedDate, r.CreatedDate, r.CreatedById, 150, r.Id, r.OldValue, r.NewValue,
+    CASE WHEN n.level > o.level THEN 1 WHEN n.level < o.level THEN -1 END, FALSE
+  FROM CaseHistory AS r
+  LEFT JOIN urgency AS o ON o.word = lower(r.OldValue)
+  LEFT JOIN urgency AS n ON n.word = lower(r.NewValue)
+  WHERE r.Field = 'Priority' AND r.OldValue IS DISTINCT FROM r.NewValue
+),
+-- Every other tracked field. Words that begin in lower case are Salesforce's own marks, not fields.
+other_rows AS (
+  SELECT Id, CaseId, CreatedDate, CreatedById, Field, OldValue, NewValue,
+    regexp_full_match(coalesce(NewValue, OldValue), '[a-zA-Z0-9]{15}([A-Z0-5]{3})?')
+      AND regexp_matches(coalesce(NewValue, OldValue), '[0-9]') AS is_id
+  FROM CaseHistory
+  WHERE Field NOT IN ('Status', 'Owner', 'IsEscalated', 'IsClosedOnCreate', 'Priority')
+    AND regexp_matches(Field, '^[A-Z]|__c$')
+    AND (OldValue IS DISTINCT FROM NewValue OR NewValue IS NULL)  -- long text: changed, values not kept
+),
+other_changes AS (
+  SELECT CaseId, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
+  FROM other_rows
+  QUALIFY is_id IS TRUE OR NOT coalesce(bool_or(is_id) OVER (PARTITION BY CaseId, CreatedDate, Field), FALSE)
+),
+-- What was said: e-mails and published comments. An answer comes from a member of staff, not from the customer's
+-- portal user and not from an automated process; where users are unknown, every writer counts as staff.
+message AS (
+  SELECT m.ParentId, m.Id, m.CreatedDate, m.CreatedById, m.Incoming IS TRUE AS from_customer, 'Receive Email' AS received
+  FROM EmailMessage AS m
+  LEFT JOIN "User" AS u ON u.Id = m.CreatedById
+  WHERE m.IsDeleted IS NOT TRUE AND m.Status IS DISTINCT FROM '5' AND m.Status IS DISTINCT FROM 'Draft'
+    AND (m.Incoming OR coalesce(u.UserType, 'Standard') IN ('Standard', 'PowerPartner'))
+  UNION ALL
+  SELECT m.ParentId, m.Id, m.CreatedDate, m.CreatedById,
+    coalesce(u.UserType, 'Standard') NOT IN ('Standard', 'PowerPartner'), 'Receive Comment'
+  FROM CaseComment AS m
+  LEFT JOIN "User" AS u ON u.Id = m.CreatedById
+  WHERE m.IsPublished AND m.IsDeleted IS NOT TRUE AND u.UserType IS DISTINCT FROM 'AutomatedProcess'
+),
+messages AS (
+  SELECT ParentId,
+    CASE WHEN from_customer THEN received
+      WHEN row_number() OVER (PARTITION BY ParentId, from_customer ORDER BY CreatedDate, Id) = 1 THEN 'First Response'
+      ELSE 'Reply' END,
+    CreatedDate, CreatedDate, CreatedById, 140, Id, NULL, NULL, NULL, FALSE
+  FROM message
+  WHERE ParentId IN (SELECT Id FROM "Case")
+),
+-- Milestones: IsViolated goes stale in extracts, so a violation is recomputed and happens at the target.
+milestone AS (
+  SELECT m.Id, m.CaseId, coalesce(m.StartDate, m.CreatedDate) AS started, m.CreatedDate, m.TargetDate, m.CompletionDate,
+    m.CompletionDate > m.TargetDate OR (m.CompletionDate IS NULL AND m.IsCompleted IS NOT TRUE) AS late,
+    coalesce(t.Name, m.MilestoneTypeId) AS name
+  FROM CaseMilestone AS m
+  LEFT JOIN MilestoneType AS t ON t.Id = m.MilestoneTypeId
+  WHERE m.IsDeleted IS NOT TRUE
+),
+milestones AS (
+  SELECT CaseId, 'Start Milestone', started, greatest(started, CreatedDate), NULL, 20, Id, NULL, name, NULL, FALSE
+  FROM milestone
+  UNION ALL
+  SELECT CaseId, 'Complete Milestone', CompletionDate, CompletionDate, NULL, 170, Id, NULL, name, NULL, FALSE
+  FROM milestone WHERE CompletionDate IS NOT NULL
+  UNION ALL
+  SELECT CaseId, 'Violate Milestone', TargetDate, TargetDate, NULL, 160, Id, NULL, name, NULL, FALSE
+  FROM milestone WHERE late AND TargetDate IS NOT NULL
+),
+solutions AS (
+  SELECT l.CaseId, 'Attach Solution', l.CreatedDate, l.CreatedDate, l.CreatedById, 160, l.Id, NULL, s.SolutionName, NULL,
+    FALSE
+  FROM CaseSolution AS l
+  LEFT JOIN Solution AS s ON s.Id = l.SolutionId
+  WHERE l.IsDeleted IS NOT TRUE
+),
+-- Touches: work that is done. Series masters and invitees' copies are no touches, planned ones lie after the as-of moment.
+touch AS (
+  SELECT Id, WhatId, CreatedDate, coalesce(OwnerId, CreatedById) AS actor,
+    CASE WHEN TaskSubtype IN ('Call', 'Email') THEN TaskSubtype WHEN Type IN ('Call', 'Email', 'Meeting') THEN Type
+      ELSE 'Task' END AS activity,
+    -- closed when it was logged, unless its due day came later
+    CASE WHEN CompletedDateTime IS NOT NULL THEN CompletedDateTime
+      WHEN ActivityDate > CAST(CreatedDate AT TIME ZONE 'UTC' AS DATE) THEN greatest(CreatedDate, least(
+        CAST(ActivityDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second',
+        coalesce(SystemModstamp, LastModifiedDate)))
+      ELSE CreatedDate END AS moment,
+    coalesce(CompletedDateTime IS NULL AND ActivityDate > CAST(CreatedDate AT TIME ZONE 'UTC' AS DATE), FALSE)
+      AS date_only
+  FROM Task
+  WHERE (CompletedDateTime IS NOT NULL OR coalesce(IsClosed, Status = 'Completed'))
+    AND IsRecurrence IS NOT TRUE AND IsDeleted IS NOT TRUE
+    -- the task that Salesforce logs for a case e-mail is that e-mail, told once
+    AND Id NOT IN (SELECT ActivityId FROM EmailMessage WHERE ActivityId IS NOT NULL)
+  UNION ALL
+  SELECT Id, WhatId, CreatedDate, coalesce(OwnerId, CreatedById), 'Meeting',
+    CASE WHEN IsAllDayEvent OR coalesce(StartDateTime, ActivityDateTime) IS NULL
+      THEN CAST(coalesce(ActivityDate, CAST(StartDateTime AT TIME ZONE 'UTC' AS DATE)) AS TIMESTAMP) AT TIME ZONE 'UTC'
+        + INTERVAL '1 day' - INTERVAL '1 second'
+      ELSE coalesce(StartDateTime, ActivityDateTime) END,
+    coalesce(IsAllDayEvent, FALSE) OR coalesce(StartDateTime, ActivityDateTime) IS NULL
+  FROM Event
+  WHERE IsRecurrence IS NOT TRUE AND IsChild IS NOT TRUE AND IsDeleted IS NOT TRUE
+),
+touched AS (
+  SELECT WhatId, activity, moment, greatest(moment, CreatedDate), actor, 120, Id, NULL, NULL, NULL, date_only
+  FROM touch
+  WHERE moment IS NOT NULL AND WhatId IN (SELECT Id FROM "Case")
+)
+SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT) AS rank, source_id,
+  CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,
+  CAST(direction AS TINYINT) AS direction, date_only
+FROM (
+  FROM created UNION ALL FROM status_changes UNION ALL FROM closing_marks UNION ALL FROM closed_unseen
+  UNION ALL FROM owner_changes UNION ALL FROM escalations UNION ALL FROM priority_changes UNION ALL FROM other_changes
+  UNION ALL FROM messages UNION ALL FROM milestones UNION ALL FROM solutions UNION ALL FROM touched
+) AS found;

@@ -1,0 +1,233 @@
+"""The command line: run, check, catalogue, simulate. Exit codes: 0 good, 1 a target is missed, 2 unusable."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from crmmining.errors import CrmMiningError
+
+if TYPE_CHECKING:
+    from crmmining.crm import Crm
+
+# The modules that load polars and duckdb are imported inside the commands, so that --help answers at once.
+
+Period = Literal["day", "week", "month", "quarter", "year"]
+Several = Parameter(negative=(), consume_multiple=False)
+Paths = Annotated[tuple[Path, ...], Several]
+Words = Annotated[tuple[str, ...], Several]
+
+app = App(
+    name="crmmining",
+    help="Process insight from CRM history: event logs, KPIs and a report from Salesforce-shaped tables.",
+    version_flags=["--version"],
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Definitions:
+    """Folders laid over the shipped definitions.
+
+    Parameters
+    ----------
+    extractors
+        Folder laid over the shipped extractors (repeatable).
+    kpis
+        Folder laid over the shipped KPIs (repeatable).
+    """
+
+    extractors: Paths = ()
+    kpis: Paths = ()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Reading:
+    """How the source is to be read.
+
+    Parameters
+    ----------
+    table_names
+        How tables are called, {} standing for the table's own name, as in sf_{}_data.
+    datetime_format
+        strptime format of timestamps and dates that are not ISO (repeatable); never guessed.
+    max_quarantine
+        Share of a root table's rows that may be quarantined before the input is refused.
+    """
+
+    table_names: str = "{}"
+    datetime_format: Words = ()
+    max_quarantine: float = 0.01
+
+
+@app.command
+def run(
+    source: Path,
+    *,
+    out: Path,
+    as_of: str | None = None,
+    period: Period = "month",
+    since: str | None = None,
+    until: str | None = None,
+    process: Words = (),
+    by: Words = (),
+    report: bool = True,
+    definitions: Definitions = Definitions(),
+    reading: Reading = Reading(),
+) -> int:
+    """Compute everything and write it to a folder, whole or not at all.
+
+    Parameters
+    ----------
+    source
+        Folder of CSV or Parquet files, or a .duckdb file.
+    out
+        Folder for the results: new, empty or an earlier run's.
+    as_of
+        Moment the figures are as of (ISO, UTC); default: the data's own clock.
+    period
+        Period of the scorecard, cut in the org's time zone and fiscal year.
+    since
+        Count only what is dated at or after this moment.
+    until
+        Count only what is dated before this moment.
+    process
+        Process to show (repeatable); default: all that the source can show.
+    by
+        Segment to split the scorecard by (repeatable).
+    report
+        Write report.html.
+    """
+    from crmmining import batch  # noqa: PLC0415
+
+    batch.check_folder(out)
+    order = batch.Order(process, by, period, as_of, since, until, report)
+    with _progress() as step:
+        crm = _connect(source, definitions, reading, step)
+        batch.run(crm, out, order, step=step)
+    print(f"wrote {out}" + (f"; open {out / 'report.html'}" if report else ""))  # noqa: T201
+    return 0
+
+
+@app.command
+def check(
+    source: Path,
+    *,
+    targets: Path,
+    as_of: str | None = None,
+    definitions: Definitions = Definitions(),
+    reading: Reading = Reading(),
+) -> int:
+    """Hold KPIs and data against targets: exit 0 all met, 1 one is missed, 2 the input is unusable.
+
+    Parameters
+    ----------
+    source
+        Folder of CSV or Parquet files, or a .duckdb file.
+    targets
+        TOML: [targets.NAME] tables (kpi, part, min, max, segment) and [data] (require, max_quarantined).
+    as_of
+        Moment the figures are as of (ISO, UTC); default: the data's own clock.
+    """
+    from crmmining import targets as judged  # noqa: PLC0415
+
+    with _progress() as step:
+        crm = _connect(source, definitions, reading, step)
+        step("check")
+        verdict = judged.check(crm, targets, as_of=as_of)
+    for line in verdict.lines():
+        print(line)  # noqa: T201
+    return 0 if verdict.met else 1
+
+
+@app.command
+def catalogue(
+    *,
+    format: Literal["table", "json", "markdown"] = "table",  # noqa: A002 - the word users know
+    definitions: Definitions = Definitions(),
+) -> int:
+    """Print every process and KPI with its definition.
+
+    Parameters
+    ----------
+    format
+        table for people, json for programs, markdown for documents.
+    """
+    from crmmining.definitions import read_catalogue  # noqa: PLC0415
+    from crmmining.show.catalogue import written  # noqa: PLC0415
+
+    catalogue = read_catalogue(extractors=definitions.extractors, kpis=definitions.kpis)
+    print(written(catalogue, format))  # noqa: T201
+    return 0
+
+
+@app.command
+def simulate(
+    folder: Path,
+    *,
+    accounts: int = 2000,
+    seed: int = 7,
+    format: Literal["csv", "parquet"] = "csv",  # noqa: A002 - the word users know
+) -> int:
+    """Write a simulated CRM with known truth (truth.json) to a folder.
+
+    Parameters
+    ----------
+    folder
+        Folder for the tables: new or empty.
+    accounts
+        Size of the CRM.
+    seed
+        Same seed, same bytes.
+    format
+        csv or parquet.
+    """
+    from crmmining.simulate import simulate as write  # noqa: PLC0415
+
+    write(folder, accounts=accounts, seed=seed, format=format)
+    print(f"wrote {folder}")  # noqa: T201
+    return 0
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the `crmmining` command."""
+    try:
+        code = app(arguments, exit_on_error=False, result_action="return_value")
+    except CycloptsError:
+        code = 2
+    except CrmMiningError as error:
+        print(f"crmmining: {error}", file=sys.stderr)  # noqa: T201
+        code = 2
+    sys.exit(code or 0)
+
+
+def _connect(source: Path, definitions: Definitions, reading: Reading, step: Callable[[str], None]) -> "Crm":
+    from crmmining.crm import connect  # noqa: PLC0415
+
+    step("load")
+    return connect(
+        source,
+        extractors=definitions.extractors,
+        kpis=definitions.kpis,
+        table_names=reading.table_names,
+        datetime_format=reading.datetime_format or None,
+        max_quarantine=reading.max_quarantine,
+    )
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A line on a terminal that says what is being done; nothing where nobody looks."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("start", total=None)
+        yield lambda name: progress.update(task, description=name)

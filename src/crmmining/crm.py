@@ -1,0 +1,236 @@
+"""Crm: the one handle a person holds; thin methods over the floors below."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from crmmining import extract, measure, show, sources, tables
+from crmmining.definitions import Catalogue, Kpi, Process, read_catalogue
+from crmmining.errors import CrmMiningError, SourceError, UnknownNameError
+from crmmining.eventlog import EventLog
+from crmmining.periods import PERIODS, Period
+
+Moment = datetime | date | str
+Words = str | Sequence[str] | None
+
+
+def connect(
+    source: str | Path | duckdb.DuckDBPyConnection,
+    *,
+    crm: str = "salesforce",
+    extractors: Sequence[str | Path] = (),
+    kpis: Sequence[str | Path] = (),
+    table_names: str = "{}",
+    datetime_format: str | Sequence[str] | None = None,
+    max_quarantine: float = 0.01,
+) -> "Crm":
+    """Load a CRM: a folder of CSV or Parquet files, a `.duckdb` file or an open DuckDB connection.
+
+    `extractors` and `kpis` are folders laid over the shipped definitions. `table_names` tells how the tables
+    are called, `{}` standing for the table's own name (`sf_{}_data`). `datetime_format` states one or several
+    strptime formats for timestamps and dates that are not ISO; they are never guessed. Past `max_quarantine`
+    (share of a root table's rows) the input is refused. Raises `SourceError` and `DefinitionError`.
+    """
+    catalogue = read_catalogue(crm, extractors=extractors, kpis=kpis)
+    database = duckdb.connect(":memory:")
+    loaded = tables.load(
+        sources.read(source, table_names=table_names),
+        catalogue.source,
+        database,
+        max_quarantine=max_quarantine,
+        datetime_format=datetime_format,
+        roots={process.root for process in catalogue.processes.values()},
+    )
+    name = Path(source).name if isinstance(source, str | Path) else "DuckDB connection"
+    return Crm(loaded, catalogue, name)
+
+
+class Crm:
+    """A loaded CRM and the definitions in force; every figure is as of `as_of`, by default `clock`."""
+
+    def __init__(self, loaded: tables.Tables, catalogue: Catalogue, source: str) -> None:
+        self.source = source
+        self.tables = loaded
+        self.definitions = catalogue
+        self._logs: dict[tuple[str, datetime], EventLog] = {}
+
+    def __repr__(self) -> str:
+        return f"Crm(clock={self.clock:%Y-%m-%dT%H:%M:%SZ}, processes={', '.join(self.processes) or 'none'})"
+
+    @property
+    def clock(self) -> datetime:
+        """Newest system timestamp of the data (UTC)."""
+        if self.tables.clock is None:
+            raise SourceError("no table holds a CreatedDate or SystemModstamp: state as_of")
+        return self.tables.clock
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Processes this source can show."""
+        return tuple(name for name, process in self.definitions.processes.items() if not self._lacks(process))
+
+    def event_log(self, process: str, *, as_of: Moment | None = None) -> EventLog:
+        """The event log of one process as of a moment (default: `clock`).
+
+        Raises `UnknownNameError` for an unknown process and `SourceError` when its root table is not there.
+        """
+        key = (process, self.moment(as_of))
+        if key not in self._logs:
+            self._logs[key] = extract.build(self.tables, self.definitions.process(process), key[1])
+        return self._logs[key]
+
+    def scorecard(
+        self,
+        process: Words = None,
+        *,
+        by: Words = None,
+        period: Period | None = None,
+        as_of: Moment | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        kpis: Words = None,
+    ) -> pl.DataFrame:
+        """KPIs as tidy rows (see `crmmining.measure.scorecard`): all of them, or those named.
+
+        `process`: one or several, default all that the source can show. `by`: segment words; a process
+        without such a segment gives null. `period`: day, week, month, quarter or year of the org's calendar.
+        since/until: count only what is dated in [since, until), by each KPI's own date.
+        """
+        names = self.select(process)
+        words = _words(by)
+        self.definitions.check_segments(words)
+        if period is not None and period not in PERIODS:
+            raise UnknownNameError("period", period, PERIODS)
+        chosen = [self.definitions.kpi(name) for name in _words(kpis)]
+        if kpis is None:
+            chosen = [kpi for name in names for kpi in self.definitions.kpis_of(name)]
+        logs = {name: self.event_log(name, as_of=as_of) for name in names}
+        cut = measure.Cut(
+            self.definitions.source.org,
+            by=tuple(words),
+            period=period,
+            since=None if since is None else self.moment(since),
+            until=None if until is None else self.moment(until),
+        )
+        able = [kpi for kpi in chosen if kpi.process in logs and not self.kpi_lacks(kpi)]
+        return measure.scorecard(logs, self.definitions, able, cut)
+
+    def catalogue(self) -> pl.DataFrame:
+        """Every KPI with its definition; `needs` names what this source lacks for it (null: nothing)."""
+        lacking = {kpi.name: ", ".join(self.kpi_lacks(kpi)) for kpi in self.definitions.kpis.values()}
+        needs = pl.col("kpi").replace_strict(lacking, return_dtype=pl.String)
+        return self.definitions.frame().with_columns(needs=pl.when(needs != "").then(needs))
+
+    def quality(
+        self, process: Words = None, *, by: Words = None, as_of: Moment | None = None
+    ) -> pl.DataFrame:
+        """What became of every row, what was noticed and what is switched off.
+
+        Columns: scope (table or log), table, disposition, reason, rows, examples. Per table the rows of used,
+        quarantined and filtered add up to the rows that came in; `finding` and `off` move no row.
+        """
+        logs = [self.event_log(name, as_of=as_of) for name in self.select(process)]
+        found = self.tables.findings.select(
+            "table",
+            pl.lit("finding").alias("disposition"),
+            pl.col("finding").alias("reason"),
+            "rows",
+            "examples",
+        )
+        schema = found.schema
+        off = [(name, f"process: needs {', '.join(self._lacks(p))}") for name, p in self._off().items()]
+        for log in logs:
+            off += [(log.process.name, line) for line in log.off]
+            lacking = {k.name: self.kpi_lacks(k) for k in self.definitions.kpis_of(log.process.name)}
+            off += [(log.process.name, f"KPI '{k}': needs {', '.join(n)}") for k, n in lacking.items() if n]
+            off += [
+                (log.process.name, f"segment '{word}': not known in this process, null in every row")
+                for word in _words(by)
+                if word not in log.process.segments
+            ]
+        rows = [
+            {"table": name, "disposition": "off", "reason": line, "rows": 0, "examples": []}
+            for name, line in off
+        ]
+        of_tables = pl.concat([self.tables.quality.select(schema.names()), found])
+        of_logs = pl.concat(
+            [*(log.quality.select(schema.names()) for log in logs), pl.DataFrame(rows, schema=schema)]
+        )
+        scoped = [
+            frame.select(pl.lit(scope).alias("scope"), pl.all())
+            for scope, frame in (("table", of_tables), ("log", of_logs))
+        ]
+        return pl.concat(scoped)
+
+    def report(
+        self,
+        path: str | Path,
+        *,
+        process: Words = None,
+        period: Period | None = "month",
+        as_of: Moment | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+    ) -> Path:
+        """Write the report, one self-contained HTML file, to `path` and return it."""
+        names = self.select(process)
+        page = show.build_page(
+            {name: self.event_log(name, as_of=as_of) for name in names},
+            scorecard=self.scorecard(names, period=period, as_of=as_of, since=since, until=until),
+            kpis=self.catalogue(),
+            quality=self.quality(names, as_of=as_of),
+            source=self.source,
+            period=period,
+            time_zone=self.definitions.source.org.time_zone,
+            version=version("crmmining"),
+        )
+        target = Path(path)
+        target.write_text(show.render(page), encoding="utf-8")
+        return target
+
+    def kpi_lacks(self, kpi: Kpi) -> list[str]:
+        """Tables and columns this source would need for a KPI; empty when it can be computed."""
+        process = self.definitions.process(kpi.process)
+        off = extract.off_milestones(self.tables, process)
+        lacking = [need for word in sorted(kpi.milestones(set(off))) for need in off[word]]
+        return sorted({*self._lacks(process), *lacking, *extract.unmet(self.tables, kpi.needs)})
+
+    def select(self, process: Words) -> list[str]:
+        """Process names asked for (default: all that the source can show), checked."""
+        names = _words(process) or list(self.processes)
+        for name in names:
+            lacking = self._lacks(self.definitions.process(name))
+            if lacking:
+                raise SourceError(f"process '{name}' cannot be shown: the source lacks {', '.join(lacking)}")
+        return names
+
+    def moment(self, value: Moment | None) -> datetime:
+        """An instant in UTC: datetimes without a zone and ISO texts without an offset are UTC, dates 00:00."""
+        if value is None:
+            return self.clock
+        if isinstance(value, str):
+            try:
+                value = datetime.fromisoformat(value)
+            except ValueError as error:
+                raise CrmMiningError(
+                    f"'{value}' is no moment; write it as 2024-06-30 or 2024-06-30T12:00:00+00:00"
+                ) from error
+        if not isinstance(value, datetime):
+            value = datetime.combine(value, time())
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def _lacks(self, process: Process) -> list[str]:
+        return extract.unmet(self.tables, (process.root, *process.requires))
+
+    def _off(self) -> dict[str, Process]:
+        return {name: p for name, p in self.definitions.processes.items() if self._lacks(p)}
+
+
+def _words(value: Words) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else list(value)

@@ -1,0 +1,216 @@
+"""Reads extractor and KPI folders, lays overlays over them and reports every fault at once."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import ValidationError
+
+from crmmining.definitions.kpi import KPI, Kpi, KpiBase, expression_fault
+from crmmining.definitions.process import Process, text_hash
+from crmmining.errors import DefinitionError, SourceError, UnknownNameError
+from crmmining.tables import SourceSpec
+
+Layers = Sequence[str | Path]
+
+
+def shipped(name: str) -> Path:
+    """Folder `name` ("extractors", "kpis", "data/sample") beside the package or at the repository root.
+
+    >>> shipped("kpis").is_dir()
+    True
+    """
+    package = Path(__file__).resolve().parents[1]
+    for base in (package, package.parents[1]):
+        if (base / name).is_dir():
+            return base / name
+    raise SourceError(f"the installation is incomplete: folder '{name}' is missing beside {package}")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All definitions in force: one CRM's tables, its processes and their KPIs."""
+
+    source: SourceSpec
+    processes: Mapping[str, Process]
+    kpis: Mapping[str, Kpi]
+
+    def process(self, name: str) -> Process:
+        """The process called `name`; raises `UnknownNameError` with the nearest name."""
+        if name not in self.processes:
+            raise UnknownNameError("process", name, self.processes)
+        return self.processes[name]
+
+    def kpi(self, name: str) -> Kpi:
+        """The KPI called `name`; raises `UnknownNameError` with the nearest name."""
+        if name not in self.kpis:
+            raise UnknownNameError("KPI", name, self.kpis)
+        return self.kpis[name]
+
+    def kpis_of(self, process: str) -> list[Kpi]:
+        """KPIs of one process, by name."""
+        return [kpi for _, kpi in sorted(self.kpis.items()) if kpi.process == process]
+
+    def fingerprint(self, kpi: Kpi) -> str:
+        """Hash of the text that defines a KPI: its own table and its process."""
+        return text_hash([kpi.model_dump(mode="json"), self.process(kpi.process).fingerprint])
+
+    def check_segments(self, words: Iterable[str]) -> None:
+        """Raise `UnknownNameError` for a segment word that no process knows."""
+        known = {word for process in self.processes.values() for word in process.segments}
+        for word in words:
+            if word not in known:
+                raise UnknownNameError("segment", word, known)
+
+    def frame(self) -> pl.DataFrame:
+        """Every KPI with its definition: kpi, process, kind, question, formula, unit, better, definition."""
+        rows = [
+            (k.name, k.process, k.kind, k.question, k.formula, k.unit, k.better, self.fingerprint(k))
+            for k in sorted(self.kpis.values(), key=lambda kpi: (kpi.process, kpi.name))
+        ]
+        columns = ["kpi", "process", "kind", "question", "formula", "unit", "better", "definition"]
+        return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: Layers = ()) -> Catalogue:
+    """Read the shipped definitions of one CRM with the user's folders laid over them, in order.
+
+    Tables of TOML merge key by key, lists and `.sql` files are replaced whole. Raises `DefinitionError`
+    with every fault of every file.
+
+    >>> sorted(read_catalogue().processes)
+    ['account', 'case', 'lead', 'opportunity']
+    """
+    faults: list[str] = []
+    known = sorted(folder.name for folder in shipped("extractors").iterdir() if folder.is_dir())
+    if crm not in known:
+        raise UnknownNameError("CRM", crm, known)
+    layers = (*extractors, *kpis)
+    faults += [f"{layer}: no such folder of definitions" for layer in layers if not Path(layer).is_dir()]
+    files = _merge([shipped("extractors") / crm, *(Path(layer) / crm for layer in extractors)], faults)
+    kpi_files = _merge([shipped("kpis"), *(Path(layer) for layer in kpis)], faults)
+
+    source = _source(files, faults)
+    processes = _processes(files, faults)
+    found = _kpis(kpi_files, processes, faults)
+    if faults or source is None:
+        raise DefinitionError(faults)
+    return Catalogue(source, processes, found)
+
+
+@dataclass
+class _File:
+    label: str
+    content: dict[str, Any]
+    sql: str | None = None
+
+
+def _merge(layers: Iterable[Path], faults: list[str]) -> dict[str, _File]:
+    merged: dict[str, _File] = {}
+    for layer in layers:
+        for path in sorted(layer.glob("*.toml")):
+            label = f"{layer.name}/{path.name}"
+            try:
+                content = tomllib.loads(path.read_text(encoding="utf-8"))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                faults.append(f"{label}: not valid TOML: {error}")
+                continue
+            below = merged.get(path.stem)
+            merged[path.stem] = _File(label, _overlay(below.content if below else {}, content))
+            merged[path.stem].sql = below.sql if below else None
+        for path in sorted(layer.glob("*.sql")):
+            if path.stem in merged:
+                merged[path.stem].sql = path.read_text(encoding="utf-8")
+            else:
+                faults.append(f"{layer.name}/{path.name}: has no {path.stem}.toml beside it")
+    return merged
+
+
+def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _overlay(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _source(files: Mapping[str, _File], faults: list[str]) -> SourceSpec | None:
+    file = files.get("source")
+    if file is None:
+        faults.append("source.toml: is missing")
+        return None
+    try:
+        return SourceSpec.model_validate(file.content)
+    except ValidationError as error:
+        faults += _explain(file.label, error)
+        return None
+
+
+def _processes(files: Mapping[str, _File], faults: list[str]) -> dict[str, Process]:
+    processes: dict[str, Process] = {}
+    for name, file in sorted(files.items()):
+        if name == "source":
+            continue
+        if file.sql is None:
+            faults.append(f"{file.label}: has no {name}.sql beside it")
+            continue
+        try:
+            process = Process.model_validate({"name": name, "sql": file.sql, **file.content})
+        except ValidationError as error:
+            faults += _explain(file.label, error)
+            continue
+        faults += [f"{file.label}: {fault}" for fault in process.faults()]
+        processes[name] = process
+    return processes
+
+
+def _kpis(files: Mapping[str, _File], processes: Mapping[str, Process], faults: list[str]) -> dict[str, Kpi]:
+    found: dict[str, Kpi] = {}
+    for process, file in sorted(files.items()):
+        if process not in processes:
+            faults.append(f"{file.label}: no process is called '{process}'; known: {', '.join(processes)}")
+            continue
+        for name, content in file.content.items():
+            if not isinstance(content, dict):
+                faults.append(f"{file.label}: {name}: a KPI is a table, [{name}]")
+                continue
+            try:
+                kpi = KPI.validate_python({"name": name, "process": process, **content})
+            except ValidationError as error:
+                faults += _explain(f"{file.label}: {name}", error)
+                continue
+            if name in found:
+                faults.append(f"{file.label}: {name}: is already a KPI of '{found[name].process}'")
+            faults += [f"{file.label}: {name}.{fault}" for fault in _kpi_faults(kpi, processes[process])]
+            found[name] = kpi
+    return found
+
+
+def _kpi_faults(kpi: KpiBase, process: Process) -> list[str]:
+    found = []
+    for field in ("count", "start", "end", "period"):
+        word = getattr(kpi, field, None)
+        special = {"period": {"outcome", "start", "end"}}.get(field, set())
+        if word is not None and word not in process.milestones and word not in special:
+            found.append(f"{field}: '{word}' is no milestone; known: {', '.join(sorted(process.milestones))}")
+    for field in ("of", "where"):
+        text = getattr(kpi, field, None)
+        fault = expression_fault(text)
+        if fault is not None:
+            found.append(f"{field}: cannot be read as SQL: {fault}")
+    found += [
+        f"segments: '{word}' is no segment; known: {', '.join(sorted(process.segments))}"
+        for word in kpi.segments
+        if word not in process.segments
+    ]
+    return found
+
+
+def _explain(label: str, error: ValidationError) -> list[str]:
+    return [
+        f"{label}: {'.'.join(str(part) for part in fault['loc']) or 'file'}: {fault['msg']}"
+        for fault in error.errors()
+    ]

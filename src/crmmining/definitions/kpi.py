@@ -1,0 +1,123 @@
+"""The closed set of KPI kinds: a tagged union on `kind`, one frozen type each."""
+
+import re
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import Field, TypeAdapter
+
+from crmmining.definitions.process import Model, Word
+
+
+class KpiBase(Model):
+    """What every KPI states, whatever its kind.
+
+    `of` and `where` are boolean Polars SQL expressions over the case facts (see `EventLog.facts`).
+    """
+
+    name: Word
+    process: Word
+    question: str
+    formula: str
+    unit: Literal["cases", "events", "share", "s", "money", "number"]
+    better: Literal["higher", "lower", "neutral"]
+    segments: tuple[Word, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> set[str]:
+        """Names of facts and milestones the KPI uses, from its fields and expressions."""
+        found: set[str] = set()
+        for field in ("count", "start", "end", "period", "column"):
+            value = getattr(self, field, None)
+            if isinstance(value, str):
+                found.add(value)
+        for field in ("of", "where"):
+            expression = getattr(self, field, None)
+            if expression is not None and expression not in ("cases", "events"):
+                found.update(pl.sql_expr(expression).meta.root_names())
+        return found
+
+    def milestones(self, known: set[str]) -> set[str]:
+        """Milestones among `known` that the KPI depends on."""
+        plain = {re.sub(r"_(at|last|n)$", "", word) for word in self.words} | self.words
+        return plain & known
+
+
+class Volume(KpiBase):
+    """How many cases reached a milestone, or how often it happened; period: when it happened."""
+
+    kind: Literal["volume"]
+    count: Word
+    of: Literal["cases", "events"]
+
+
+class Share(KpiBase):
+    """Which share of a population meets a condition."""
+
+    kind: Literal["share"]
+    of: str | None = None
+    where: str
+    period: Word
+
+
+class Value(KpiBase):
+    """Sum, mean or median of a case fact; money is kept apart by currency."""
+
+    kind: Literal["value"]
+    column: str
+    agg: Literal["sum", "mean", "median"]
+    of: str | None = None
+    period: Word
+
+
+class Duration(KpiBase):
+    """Time from the first `start` to the first later `end`; open cases are censored."""
+
+    kind: Literal["duration"]
+    start: Word
+    end: Word
+    of: str | None = None
+    period: Literal["start", "end"]
+
+
+class Conversion(KpiBase):
+    """Share of the cases that entered `start` which later reached `end`, by entry cohort."""
+
+    kind: Literal["conversion"]
+    start: Word
+    end: Word
+    of: str | None = None
+
+
+class Rework(KpiBase):
+    """Share of cases with repeated work and how much of it a case has."""
+
+    kind: Literal["rework"]
+    what: Literal["repeats", "self_loops", "regressions", "reopens"]
+    of: str | None = None
+    period: Word
+
+
+class Stock(KpiBase):
+    """Cases open at the end of each period."""
+
+    kind: Literal["stock"]
+
+
+Kpi = Annotated[
+    Volume | Share | Value | Duration | Conversion | Rework | Stock,
+    Field(discriminator="kind"),
+]
+KPI: TypeAdapter[Kpi] = TypeAdapter(Kpi)
+
+
+def expression_fault(expression: str | None) -> str | None:
+    """Why Polars cannot read a boolean expression, in its own words; null when it can."""
+    if expression is None:
+        return None
+    try:
+        pl.sql_expr(expression)
+    except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
+        return str(error).splitlines()[0]
+    return None

@@ -1,0 +1,133 @@
+"""What a process is: its activities, milestones, sets and segments, as its TOML and SQL state them."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from crmmining.errors import UnknownNameError
+
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class Model(BaseModel):
+    """A frozen piece of a definition; keys nobody knows are faults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Activity(Model):
+    """Where one kind of event comes from, in words an auditor can check against the source."""
+
+    table: str
+    field: str
+    timestamp: str
+    rule: str
+    needs: tuple[str, ...] = ()
+
+
+class Stages(Model):
+    """The org's own ordered status or stage values; empty means: take them from the CRM's own tables."""
+
+    open: tuple[str, ...] = ()
+    won: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+class Process(Model):
+    """One process: everything its `.toml` states plus the text of its `.sql`.
+
+    Activity names that end in `: *` are families: `Stage: *` stands for one activity per stage.
+    """
+
+    name: str
+    sql: str
+    title: str
+    root: str
+    requires: tuple[str, ...]
+    ends: tuple[Word, ...] = ()
+    reopens: tuple[Word, ...] = ()
+    paths: dict[str, str]
+    activities: dict[str, Activity]
+    milestones: dict[Word, tuple[str, ...]]
+    sets: dict[Word, tuple[str, ...]]
+    segments: dict[Word, str] = Field(default_factory=dict)
+    stages: Stages = Stages()
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that defines the process, SQL included: 12 hex digits."""
+        return text_hash(self.model_dump(mode="json"))
+
+    def codes(self, names: Iterable[str], dictionary: Sequence[str]) -> list[int]:
+        """Codes in `dictionary` of the activities that `names` (activities or families) stand for."""
+        wanted = tuple(names)
+        return [code for code, activity in enumerate(dictionary) if any(matches(n, activity) for n in wanted)]
+
+    def meaning(self, word: str, dictionary: Sequence[str] = ()) -> tuple[str, ...]:
+        """Activities that a milestone, a declared activity or one met in the data stands for.
+
+        Raises `UnknownNameError` for a word that is none of these.
+        """
+        if word in self.milestones:
+            return self.milestones[word]
+        if word in self.activities or word in dictionary:
+            return (word,)
+        raise UnknownNameError("milestone or activity", word, {*self.milestones, *self.activities})
+
+    def activity_set(self, name: str) -> tuple[str, ...]:
+        """Activities of a named set; raises `UnknownNameError`."""
+        if name not in self.sets:
+            raise UnknownNameError("activity set", name, self.sets)
+        return self.sets[name]
+
+    def declares(self, activity: str) -> bool:
+        """Whether `activity` is declared, by itself or through a family."""
+        return any(matches(name, activity) for name in self.activities)
+
+    def faults(self) -> list[str]:
+        """Everything in the definition that refers to nothing, one line each."""
+        found = [
+            f"milestones.{word}: activity '{name}' is not declared under [activities]"
+            for word, names in self.milestones.items()
+            for name in names
+            if not self.declares(name)
+        ]
+        found += [
+            f"sets.{word}: activity '{name}' is not declared under [activities]"
+            for word, names in self.sets.items()
+            for name in names
+            if not self.declares(name)
+        ]
+        found += [
+            f"{key}: milestone '{word}' is not declared under [milestones]"
+            for key, words in (("ends", self.ends), ("reopens", self.reopens))
+            for word in words
+            if word not in self.milestones
+        ]
+        found += [f"sets: '{name}' is missing" for name in ("core",) if name not in self.sets]
+        found += [f"milestones: '{name}' is missing" for name in ("created",) if name not in self.milestones]
+        found += [
+            f"activities.{name}.needs: '{need}' has no path under [paths]"
+            for name, activity in self.activities.items()
+            for need in activity.needs
+            if need.split(".")[0] not in self.paths
+        ]
+        return found
+
+
+def matches(pattern: str, activity: str) -> bool:
+    """Whether `activity` is `pattern` or belongs to the family `pattern`.
+
+    >>> matches("Stage: *", "Stage: Qualification"), matches("Call", "Call back")
+    (True, False)
+    """
+    return activity.startswith(pattern[:-1]) if pattern.endswith(": *") else activity == pattern
+
+
+def text_hash(value: object) -> str:
+    """Twelve hex digits that change whenever the JSON form of `value` does."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

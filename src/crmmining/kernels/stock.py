@@ -1,0 +1,36 @@
+"""Stock: when each case was opened and closed, so that open cases can be counted at any moment."""
+
+from collections.abc import Collection
+
+import numpy as np
+import polars as pl
+
+from crmmining.kernels.traces import traces
+
+
+def changes(events: pl.DataFrame, ends: Collection[int], reopens: Collection[int]) -> pl.DataFrame:
+    """Find the instants at which cases open and close: `case_ix`, `occurred_at`, `change` (Int64, +1 or -1).
+
+    A case opens with its first event (unless that event ends it), closes with an event among `ends` and opens
+    again with one among `reopens`; closing a closed case, or reopening an open one, changes nothing.
+
+    >>> from datetime import UTC, datetime
+    >>> days = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4)]
+    >>> log = pl.DataFrame({"case_ix": [0] * 4, "activity": [0, 9, 9, 7], "occurred_at": days},
+    ...                    schema_overrides={"case_ix": pl.UInt32, "activity": pl.UInt16})
+    >>> changes(log, ends=[9], reopens=[7])["change"].to_list()
+    [1, -1, 1]
+    """
+    log = traces(events)
+    mark = np.zeros(len(log.case), dtype=np.int64)
+    mark[log.starts] = 1
+    mark[log.among(reopens)] = 1
+    mark[log.among(ends)] = -1
+    at = np.flatnonzero(mark)
+    before = np.full(len(at), -1, dtype=np.int64)
+    same = log.case[at[1:]] == log.case[at[:-1]]
+    before[1:][same] = mark[at[:-1]][same]
+    at = at[mark[at] != before]
+    return events.select("case_ix", "occurred_at")[at].with_columns(
+        change=pl.Series(mark[at], dtype=pl.Int64)
+    )

@@ -1,0 +1,72 @@
+"""Transitions: which activity directly follows which inside a case, how often, and after how long."""
+
+import numpy as np
+import polars as pl
+
+from crmmining.kernels.packing import tally_rows
+from crmmining.kernels.traces import traces
+
+TALLY = pl.Schema({"source": pl.UInt16, "target": pl.UInt16, "seconds": pl.Int64, "n": pl.Int64})
+MICROSECONDS = 1_000_000
+
+
+def transitions(events: pl.DataFrame) -> pl.DataFrame:
+    """Tally directly-follows pairs: `source`, `target`, `seconds` between them (whole, rounded down), `n`.
+
+    >>> from datetime import UTC, datetime
+    >>> log = pl.DataFrame({"case_ix": [0, 0], "activity": [1, 5],
+    ...                     "occurred_at": [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)]},
+    ...                    schema_overrides={"case_ix": pl.UInt32, "activity": pl.UInt16})
+    >>> transitions(log).rows()
+    [(1, 5, 86400, 1)]
+    """
+    log = traces(events)
+    follows = log.follows()[1:]
+    time = events["occurred_at"].to_physical().to_numpy()
+    return tally_rows(
+        pl.DataFrame(
+            {
+                "source": log.activity[:-1][follows],
+                "target": log.activity[1:][follows],
+                "seconds": np.diff(time)[follows] // MICROSECONDS,
+            },
+            schema={name: TALLY[name] for name in ("source", "target", "seconds")},
+        )
+    )
+
+
+def summarise(tally: pl.DataFrame) -> pl.DataFrame:
+    """Sum a tally of transitions up per edge, sorted by `source`, `target`.
+
+    `n`, `total_seconds` (Int64), `median_seconds`, `p90_seconds`, `mean_seconds` (Float64); quantiles
+    interpolate linearly between the two nearest values, as numpy and DuckDB's quantile_cont do.
+    """
+    tally = tally.sort("source", "target", "seconds")
+    edges = tally.group_by("source", "target", maintain_order=True).agg(
+        pl.sum("n"), total_seconds=(pl.col("seconds") * pl.col("n")).sum()
+    )
+    below = np.concatenate([[0], np.cumsum(edges["n"].to_numpy())])[:-1]
+    reached = np.cumsum(tally["n"].to_numpy())
+    seconds = tally["seconds"].to_numpy()
+    count = edges["n"].to_numpy()
+
+    def quantile(tenths: int) -> pl.Series:
+        whole, part = np.divmod((count - 1) * tenths, 10)
+        low = seconds[np.searchsorted(reached, below + whole, side="right")]
+        high = seconds[np.searchsorted(reached, below + whole + (part > 0), side="right")]
+        return pl.Series(low + (high - low) * part / 10, dtype=pl.Float64)
+
+    return edges.with_columns(
+        median_seconds=quantile(5),
+        p90_seconds=quantile(9),
+        mean_seconds=pl.col("total_seconds") / pl.col("n"),
+    )
+
+
+def endpoints(events: pl.DataFrame) -> pl.DataFrame:
+    """Say where each case begins and ends: `case_ix`, `first`, `last` (activity codes)."""
+    log = traces(events)
+    return pl.DataFrame(
+        {"case_ix": log.cases, "first": log.activity[log.starts], "last": log.activity[log.ends - 1]},
+        schema={"case_ix": pl.UInt32, "first": pl.UInt16, "last": pl.UInt16},
+    )

@@ -1,0 +1,89 @@
+"""The scorecard: KPIs of many processes as tidy rows of one shape."""
+
+from collections.abc import Iterable, Mapping
+
+import polars as pl
+
+from crmmining.definitions import Catalogue, Kpi
+from crmmining.eventlog import EventLog
+from crmmining.measure.cut import Cut
+from crmmining.measure.kinds import measure
+from crmmining.periods import period_end
+
+_TALLIES = ("n", "open", "excluded")
+
+
+def scorecard(
+    logs: Mapping[str, EventLog], catalogue: Catalogue, kpis: Iterable[Kpi], cut: Cut
+) -> pl.DataFrame:
+    """Tidy rows of `kpis` on the logs of their processes, sorted by process, KPI, part, period and segments.
+
+    Columns: kpi, process, grain (case or event), period_start (Date; null without a period and for cases that
+    have no such date), period_end (Date, exclusive), the segment words, part, value (Float64), unit (money:
+    the currency), n (counted), open (still waiting), excluded (Int64), low, high (95 % interval of shares),
+    as_of, definition (hash of the defining text). Every case in the window is in exactly one of n, open and
+    excluded of one row per KPI and part; for conversion open is part of n.
+    """
+    rows = [pl.DataFrame(schema=_schema(cut))]
+    for kpi in kpis:
+        log = logs[kpi.process]
+        constants = {
+            "kpi": kpi.name,
+            "process": kpi.process,
+            "grain": "event" if kpi.kind == "volume" and kpi.of == "events" else "case",
+            "definition": catalogue.fingerprint(kpi),
+        }
+        tidy = _tidy(measure(log, kpi, cut), kpi, cut).with_columns(
+            period_end=period_end(pl.col("period_start"), cut.period or "day"),
+            as_of=pl.lit(log.as_of, pl.Datetime("us", "UTC")),
+            **{name: pl.lit(text) for name, text in constants.items()},
+        )
+        rows.append(tidy.select(pl.col(name).cast(dtype) for name, dtype in _schema(cut).items()))
+    return pl.concat(rows).sort("process", "kpi", "part", "period_start", *cut.by, "unit", nulls_last=True)
+
+
+def _tidy(wide: pl.DataFrame, kpi: Kpi, cut: Cut) -> pl.DataFrame:
+    """One row per part, from one column per part."""
+    if cut.period is None:
+        wide = wide.with_columns(period_start=pl.lit(None, pl.Date))
+    unit = pl.col("currency") if "currency" in wide.columns else pl.lit(kpi.unit)
+    keys = ["period_start", *cut.by]
+    fixed = {*keys, *_TALLIES, "currency"}
+    parts = [name for name in wide.columns if name not in fixed and not name.endswith(("_low", "_high"))]
+    none = pl.lit(None, pl.Float64)
+    return pl.concat(
+        [
+            wide.select(
+                *keys,
+                *_TALLIES,
+                part=pl.lit(part),
+                value=pl.col(part),
+                unit=pl.lit("number") if part == "per_case" else unit,
+                low=pl.col(f"{part}_low") if f"{part}_low" in wide.columns else none,
+                high=pl.col(f"{part}_high") if f"{part}_high" in wide.columns else none,
+            )
+            for part in parts
+        ]
+    )
+
+
+def _schema(cut: Cut) -> dict[str, pl.DataType]:
+    text, number, count, day = pl.String(), pl.Float64(), pl.Int64(), pl.Date()
+    return {
+        "kpi": text,
+        "process": text,
+        "grain": text,
+        "period_start": day,
+        "period_end": day,
+        **dict.fromkeys(cut.by, text),
+        "part": text,
+        "value": number,
+        "unit": text,
+        "n": count,
+        "open": count,
+        "excluded": count,
+        "low": number,
+        "high": number,
+        "as_of": pl.Datetime("us", "UTC"),
+        "definition": text,
+    }

@@ -1,0 +1,169 @@
+"""The report: one HTML page that needs nothing but a browser, made from plain frames."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from crmmining.show import sparkline, units
+from crmmining.show.scorecard import KpiLines, Period, current_period, lines_of
+
+_MOST_VARIANTS = 15
+_SCOPES = {"table": "From the source to tables", "log": "From tables to event logs"}
+_DISPOSITIONS = ("used", "quarantined", "filtered")
+
+
+@dataclass(frozen=True)
+class ProcessPage:
+    """What the report shows of one process.
+
+    variants: variant str, cases, share and cumulative 0..1, most frequent first, of n_variants in all.
+    map_svg: what `process_map` returned, the only markup taken as it is. off: what is switched off and why.
+    """
+
+    name: str
+    title: str
+    cases: int
+    events: int
+    open: int
+    variants: pl.DataFrame
+    n_variants: int
+    map_svg: str
+    off: list[str]
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """Everything the report shows.
+
+    as_of is aware; time_zone is the one periods are cut in. scorecard: tidy rows; kpis: kpi, process, kind,
+    question, formula, better; quality: scope, table, disposition (used, quarantined, filtered), reason, rows;
+    findings: table, finding, rows, examples (list).
+    """
+
+    source: str
+    as_of: datetime
+    period: str | None
+    scorecard: pl.DataFrame
+    kpis: pl.DataFrame
+    quality: pl.DataFrame
+    findings: pl.DataFrame
+    processes: list[ProcessPage]
+    version: str
+    time_zone: str = "UTC"
+
+
+class _Kpi(NamedTuple):
+    name: str
+    kind: str
+    question: str
+    formula: str
+    better: str
+    shown: KpiLines
+
+
+class _Reconciled(NamedTuple):
+    """Rows in = used + quarantined + filtered, of one table or of a whole scope."""
+
+    table: str
+    used: int
+    quarantined: int
+    filtered: int
+    reasons: list[tuple[str, str, int]]
+
+    @property
+    def rows(self) -> int:
+        return self.used + self.quarantined + self.filtered
+
+
+class _Scope(NamedTuple):
+    title: str
+    total: _Reconciled
+    tables: list[_Reconciled]
+
+
+def render(page: ReportPage) -> str:
+    """Write the report as one HTML page: no script, no network, all text escaped, same input same bytes.
+
+    Scorecard values are those of the latest period that is over as of `page.as_of`; processes and KPIs keep
+    the order of `page.processes` and `page.kpis`; the 15 most frequent variants are shown.
+    Raises ValueError when `page.as_of` has no time zone or a KPI belongs to no process of the page.
+    """
+    if page.as_of.tzinfo is None:
+        raise ValueError(f"as_of needs a time zone: {page.as_of}")
+    homeless = sorted(set(page.kpis["process"]) - {process.name for process in page.processes})
+    if homeless:
+        raise ValueError(f"KPIs of processes that have no page: {', '.join(homeless)}")
+    import jinja2  # noqa: PLC0415  # slow to load, and only a report needs it
+
+    as_of = page.as_of.astimezone(ZoneInfo(page.time_zone))
+    period = current_period(page.scorecard, as_of.date())
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("crmmining.show"),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": units.count, "share": units.share}
+    style = environment.get_template("report.css").render()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template("report.html").render(
+        page=page,
+        as_of=f"{as_of:%Y-%m-%d %H:%M} {page.time_zone}",
+        period=period,
+        scopes=_reconcile(page.quality),
+        findings=page.findings.to_dicts(),
+        kpis={process.name: _kpis(page, process.name, period) for process in page.processes},
+        variants={p.name: p.variants.head(_MOST_VARIANTS).to_dicts() for p in page.processes},
+        spark=sparkline,
+        style=style,
+        style_hash=f"sha256-{digest}",
+    )
+
+
+def _kpis(page: ReportPage, process: str, period: Period | None) -> list[_Kpi]:
+    kpis = page.kpis.filter(pl.col("process") == process)
+    named = kpis.select("kpi", "kind", "question", "formula", "better")
+    nothing = page.scorecard.clear()
+    by_kpi = {} if page.scorecard.is_empty() else page.scorecard.partition_by("kpi", as_dict=True)
+    return [
+        _Kpi(kpi, kind, question, formula, better, lines_of(by_kpi.get((kpi,), nothing), better, period))
+        for kpi, kind, question, formula, better in named.iter_rows()
+    ]
+
+
+def _reconcile(quality: pl.DataFrame) -> list[_Scope]:
+    """Add up what became of the rows, per scope and table; scopes as they come, tables by name."""
+    if quality.is_empty():
+        return []
+    text = quality.with_columns(
+        pl.col("scope", "table", "disposition", "reason").cast(pl.String).fill_null("")
+    )
+    return [
+        _Scope(
+            _SCOPES.get(name, name),
+            total=_tally("", rows),
+            tables=[
+                _tally(table, own)
+                for (table,), own in sorted(rows.partition_by("table", as_dict=True).items())
+            ],
+        )
+        for (name,), rows in text.partition_by("scope", as_dict=True, maintain_order=True).items()
+    ]
+
+
+def _tally(table: str, quality: pl.DataFrame) -> _Reconciled:
+    rows = quality.group_by("disposition", "reason").agg(pl.col("rows").sum()).sort("disposition", "reason")
+    used, quarantined, filtered = (
+        int(rows.filter(pl.col("disposition") == name)["rows"].sum()) for name in _DISPOSITIONS
+    )
+    lost = rows.filter((pl.col("disposition") != "used") & (pl.col("rows") > 0)).sort(
+        "disposition", "rows", "reason", descending=[True, True, False]
+    )
+    reasons = list(lost.select("disposition", "reason", "rows").iter_rows())
+    return _Reconciled(table, used, quarantined, filtered, reasons)

@@ -1,0 +1,161 @@
+"""From tidy scorecard rows to the lines a person reads: one per KPI part and segment, with its trend."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from crmmining.show.sparkline import Sparkline, sparkline
+from crmmining.show.units import NOTHING, change, count, value
+
+_KEYS = {"kpi", "process", "grain", "part", "as_of", "definition"}
+_FACTS = ("period_start", "period_end", "unit", "value", "n", "open", "excluded", "low", "high")
+_MOST_SEGMENTS = 12
+
+
+class Period(NamedTuple):
+    """The period a scorecard is about: its first day, the day after its last, whether it is over."""
+
+    start: date
+    end: date
+    over: bool
+
+    def __str__(self) -> str:
+        last = self.end - timedelta(days=1)
+        return f"{self.start}" if last == self.start else f"{self.start} to {last}"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the scorecard, as text; `verdict` is `better`, `worse` or empty."""
+
+    part: str
+    segment: str
+    value: str
+    n: str
+    open: str
+    excluded: str
+    interval: str
+    change: str
+    verdict: str
+    trend: Sparkline | None
+    lowest: str
+    highest: str
+
+
+class KpiLines(NamedTuple):
+    """The lines of one KPI, and how many smaller segments were left out."""
+
+    lines: list[Line]
+    left_out: int
+
+
+class _Row(NamedTuple):
+    start: date | None
+    end: date | None
+    unit: str
+    value: float | None
+    n: int | None
+    open: int | None
+    excluded: int | None
+    low: float | None
+    high: float | None
+
+
+def current_period(rows: pl.DataFrame, today: date) -> Period | None:
+    """Find the latest period that is over on the day `today`, else the latest; null without periods.
+
+    >>> starts, ends = [date(2026, 1, 1), date(2026, 2, 1)], [date(2026, 2, 1), date(2026, 3, 1)]
+    >>> str(current_period(pl.DataFrame({"period_start": starts, "period_end": ends}), date(2026, 2, 20)))
+    '2026-01-01 to 2026-01-31'
+    """
+    if rows.is_empty():
+        return None
+    periods = (
+        rows.select("period_start", "period_end").drop_nulls().unique().sort("period_start", "period_end")
+    )
+    known = [Period(start, end, end <= today) for start, end in periods.iter_rows()]
+    return next((period for period in reversed(known) if period.over), known[-1] if known else None)
+
+
+def lines_of(rows: pl.DataFrame, better: str, period: Period | None) -> KpiLines:
+    """Turn the tidy rows of one KPI into lines: parts as they come, largest segment first, ties by name.
+
+    A line shows its row of `period`, else its row without a period, else dashes. Of more than 12 segments the
+    smallest are left out and counted.
+    """
+    if rows.is_empty():
+        return KpiLines([], 0)
+    segments = [column for column in rows.columns if column not in {*_KEYS, *_FACTS}]
+    groups: dict[tuple[str, str, str], list[_Row]] = {}
+    ordered = rows.sort("period_start", maintain_order=True).select("part", *_FACTS, *segments)
+    for part, *rest in ordered.iter_rows():
+        facts, words = rest[: len(_FACTS)], rest[len(_FACTS) :]
+        segment = " · ".join("(none)" if word is None else str(word) for word in words)
+        row = _Row(*facts)
+        groups.setdefault((part, segment, row.unit), []).append(row)
+    largest: dict[str, int] = {}
+    for (_, segment, _), own in groups.items():
+        shown = _at(own, period)
+        largest[segment] = max(largest.get(segment, 0), (shown.n if shown else None) or 0)
+    kept = sorted(largest, key=lambda segment: (-largest[segment], segment))[:_MOST_SEGMENTS]
+    parts = rows["part"].unique(maintain_order=True).to_list()
+    shown_keys = sorted(
+        (key for key in groups if key[1] in kept),
+        key=lambda key: (parts.index(key[0]), kept.index(key[1]), key[2]),
+    )
+    lines = [
+        _line(part, segment, groups[part, segment, unit], better, period)
+        for part, segment, unit in shown_keys
+    ]
+    return KpiLines(lines, len(largest) - len(kept))
+
+
+def _at(rows: Sequence[_Row], period: Period | None) -> _Row | None:
+    by_start = {row.start: row for row in rows}
+    return by_start.get(period.start if period else None, by_start.get(None))
+
+
+def _line(part: str, segment: str, rows: Sequence[_Row], better: str, period: Period | None) -> Line:
+    unit = rows[-1].unit
+    row = _at(rows, period) or _Row(None, None, unit, *[None] * 6)
+    before = next((other for other in rows if other.end is not None and other.end == row.start), None)
+    points = [(other.start, other.value) for other in rows if other.start is not None]
+    trend = sparkline(points, period.start) if period else None
+    no_interval = row.low is None or row.high is None
+    return Line(
+        part=part,
+        segment=segment,
+        value=value(row.value, unit),
+        n=count(row.n),
+        open=count(row.open),
+        excluded=count(row.excluded),
+        interval=NOTHING if no_interval else f"{value(row.low, unit)} to {value(row.high, unit)}",
+        change=_change(row, before),
+        verdict=_verdict(row, before, better),
+        trend=trend,
+        lowest=value(trend.lowest, unit) if trend else "",
+        highest=value(trend.highest, unit) if trend else "",
+    )
+
+
+def _change(row: _Row, before: _Row | None) -> str:
+    if before is None or row.value is None or before.value is None:
+        return ""
+    return change(row.value, before.value, row.unit)
+
+
+def _verdict(row: _Row, before: _Row | None, better: str) -> str:
+    """Say better or worse only where the two intervals do not overlap: the rest may be noise."""
+    if before is None or better == "neutral":
+        return ""
+    low, high, old_low, old_high = row.low, row.high, before.low, before.high
+    if low is None or high is None or old_low is None or old_high is None:
+        return ""
+    if low > old_high:
+        return "better" if better == "higher" else "worse"
+    if high < old_low:
+        return "better" if better == "lower" else "worse"
+    return ""

@@ -1,0 +1,79 @@
+"""Where tables come from: a folder of CSV or Parquet files, a DuckDB file, an open DuckDB connection."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import duckdb
+
+from crmmining.errors import SourceError
+from crmmining.sources.csv_files import CsvFile
+from crmmining.sources.parquet_files import ParquetFile
+from crmmining.sources.relations import relations
+from crmmining.tables import RawTable
+from crmmining.tables.names import table_name
+
+__all__ = ["Source", "read"]
+
+Source = str | Path | duckdb.DuckDBPyConnection
+_KINDS: dict[str, type[CsvFile] | type[ParquetFile]] = {".csv": CsvFile, ".parquet": ParquetFile}
+_OFFERED = "Give a folder of .csv or .parquet files, one DuckDB file, or an open DuckDB connection."
+
+
+def read(source: Source, *, table_names: str = "{}") -> list[RawTable]:
+    """The tables that `source` offers, in name order; names are read now, and rows when they are scanned.
+
+    `source` is a folder of `.csv` and `.parquet` files, one DuckDB file, or an open DuckDB connection, which
+    is read and never changed. `table_names` says how the source calls its tables, with `{}` for a table's own
+    name: "sf_{}_data" for files, "salesforce.{}" for one schema of a database. Raises SourceError.
+    """
+    if table_names.count("{}") != 1:
+        raise SourceError(f"table_names is {table_names!r}, but must hold {{}} once, for a table's own name")
+    if isinstance(source, duckdb.DuckDBPyConnection):
+        return _some(_relations_of(source, table_names), "the connection", "table", table_names)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _some(_files(path, table_names), path.name, ".csv or .parquet file", table_names)
+    if not path.exists():
+        raise SourceError(f"there is no {str(source)!r}. {_OFFERED}")
+    if path.suffix.lower() in _KINDS:
+        raise SourceError(
+            f"{path.name} is one file. Give the folder that holds it; its name says which table it is."
+        )
+    return _some(_relations_in(path, table_names), path.name, "table", table_names)
+
+
+def _some(tables: list[RawTable], where: str, what: str, pattern: str) -> list[RawTable]:
+    if not tables:
+        named = "" if pattern == "{}" else f" whose name fits table_names={pattern!r}"
+        raise SourceError(f"{where} holds no {what}{named}. {_OFFERED}")
+    return tables
+
+
+def _files(folder: Path, pattern: str) -> list[RawTable]:
+    tables: list[RawTable] = []
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        kind = _KINDS.get(path.suffix.lower())
+        name = table_name(path.stem, pattern)
+        if kind and name and path.is_file() and not path.name.startswith("."):
+            tables.append(kind(path=path, name=name))
+    return tables
+
+
+def _relations_of(connection: duckdb.DuckDBPyConnection, pattern: str) -> list[RawTable]:
+    try:
+        return list(relations(lambda: nullcontext(connection), place="", pattern=pattern))
+    except duckdb.Error as error:
+        raise SourceError(f"the connection cannot be read: {error}") from error
+
+
+def _relations_in(path: Path, pattern: str) -> list[RawTable]:
+    @contextmanager
+    def opened() -> Iterator[duckdb.DuckDBPyConnection]:
+        with duckdb.connect(path, read_only=True) as connection:
+            yield connection
+
+    try:
+        return list(relations(opened, place=f"{path.name}/", pattern=pattern))
+    except duckdb.Error as error:
+        raise SourceError(f"{path.name} cannot be opened as a DuckDB file: {error}. {_OFFERED}") from error

@@ -1,0 +1,103 @@
+"""From one row per case to numbers with denominators; all float arithmetic happens here, in key order."""
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+Z95 = 1.959963984540054
+_SCALE = 10_000
+
+
+def summarise(
+    cases: pl.DataFrame,
+    by: Sequence[str],
+    *,
+    counted: pl.Expr,
+    waiting: pl.Expr,
+    values: Mapping[str, pl.Expr],
+) -> pl.DataFrame:
+    """Group cases by `by` and add n (counted), open (waiting), excluded (neither) to `values`.
+
+    One row per group, sorted by `by` with nulls last; without `by` always exactly one row.
+    """
+    tallies = {
+        "n": counted.sum().cast(pl.Int64),
+        "open": waiting.sum().cast(pl.Int64),
+        "excluded": (~(counted | waiting)).sum().cast(pl.Int64),
+    }
+    if not by:
+        return cases.select(**tallies, **values)
+    return cases.group_by(list(by)).agg(**tallies, **values).sort(list(by), nulls_last=True)
+
+
+def durations(cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None) -> pl.DataFrame:
+    """Median, p90 and mean of `end - start` in seconds per group.
+
+    `cases` has `start`, `end` (null: not reached) and `open`; a case that reached the end counts, one that
+    started and is still open is censored, every other one is excluded. Quantiles interpolate linearly.
+    """
+    scope = population(of)
+    counted = scope & pl.col("end").is_not_null()
+    waiting = scope & pl.col("start").is_not_null() & pl.col("end").is_null() & pl.col("open")
+    seconds = (pl.col("end") - pl.col("start")).dt.total_seconds().filter(counted)
+    return summarise(
+        cases,
+        by,
+        counted=counted,
+        waiting=waiting,
+        values={
+            "median": seconds.median(),
+            "p90": seconds.quantile(0.9, "linear"),
+            "mean": seconds.sum().cast(pl.Float64) / _positive(counted),
+        },
+    )
+
+
+def conversion(cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None) -> pl.DataFrame:
+    """Share of cases with a `start` that have an `end`: rate with its Wilson interval, reached, per group.
+
+    n counts all that entered; open is the part of n that is still open and has not reached the end.
+    """
+    scope = population(of)
+    entered = scope & pl.col("start").is_not_null()
+    reached = entered & pl.col("end").is_not_null()
+    waiting = entered & pl.col("end").is_null() & pl.col("open")
+    values = {"reached": reached.sum().cast(pl.Int64), **share("rate", reached, entered)}
+    return summarise(cases, by, counted=entered, waiting=waiting, values=values)
+
+
+def population(of: pl.Expr | None) -> pl.Expr:
+    """Which cases a figure is about: all of them, or those where `of` is true (null is not true)."""
+    return pl.col("open").is_not_null() if of is None else of.fill_null(value=False)
+
+
+def share(name: str, hit: pl.Expr, counted: pl.Expr) -> dict[str, pl.Expr]:
+    """`name` = hits per counted with its 95 % Wilson interval in `<name>_low`, `<name>_high`.
+
+    Null where nothing is counted. Wilson, JASA 22 (1927).
+    """
+    n = _positive(counted)
+    p = hit.sum().cast(pl.Float64) / n
+    centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 / (1 + Z95**2 / n) * ((p * (1 - p) + Z95**2 / (4 * n)) / n).sqrt()
+    return {
+        name: p,
+        f"{name}_low": (centre - half).clip(lower_bound=0.0),
+        f"{name}_high": (centre + half).clip(upper_bound=1.0),
+    }
+
+
+def exact_sum(number: pl.Expr) -> pl.Expr:
+    """Sum of a number to four decimals, the same for every order of the rows; null when nothing is summed."""
+    whole = (number * _SCALE).round().cast(pl.Int128).sum().cast(pl.Float64) / _SCALE
+    return pl.when(number.count() > 0).then(whole)
+
+
+def mean(number: pl.Expr) -> pl.Expr:
+    """Mean of the non-null values, by way of the exact sum; null when there are none."""
+    return exact_sum(number) / number.count()
+
+
+def _positive(counted: pl.Expr) -> pl.Expr:
+    n = counted.sum().cast(pl.Float64)
+    return pl.when(n > 0).then(n)

@@ -1,0 +1,19 @@
+"""Tables: names, Ids, types, UTC; quarantine; views as of a moment. The canonical form of a CRM's data."""
+
+from crmmining.tables.loading import load
+from crmmining.tables.model import Tables
+from crmmining.tables.raw import Evidence, InputFile, RawTable
+from crmmining.tables.spec import ColumnType, OrgSpec, ParentSpec, SourceSpec, TableSpec
+
+__all__ = [
+    "ColumnType",
+    "Evidence",
+    "InputFile",
+    "OrgSpec",
+    "ParentSpec",
+    "RawTable",
+    "SourceSpec",
+    "TableSpec",
+    "Tables",
+    "load",
+]

@@ -1,0 +1,210 @@
+"""Supplied tables into canonical ones: all of them, or nothing at all."""
+# ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+from crmmining.errors import SourceError
+from crmmining.tables.casts import stated_formats
+from crmmining.tables.contents import validate
+from crmmining.tables.model import CLOCK_COLUMNS, Tables
+from crmmining.tables.plan import Assignment, Plan, make_plan
+from crmmining.tables.raw import InputFile, RawTable
+from crmmining.tables.rows import Finding, Loaded, RowLoader
+from crmmining.tables.spec import SourceSpec
+from crmmining.tables.sql import identifier
+
+_QUALITY = pl.Schema(
+    {
+        "table": pl.String(),
+        "disposition": pl.String(),
+        "reason": pl.String(),
+        "rows": pl.Int64(),
+        "examples": pl.List(pl.String()),
+    }
+)
+_FINDINGS = pl.Schema(
+    {"table": pl.String(), "finding": pl.String(), "rows": pl.Int64(), "examples": pl.List(pl.String())}
+)
+
+
+def load(
+    raw_tables: Sequence[RawTable],
+    spec: SourceSpec,
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    max_quarantine: float = 0.01,
+    datetime_format: str | Sequence[str] | None = None,
+    roots: Collection[str] = (),
+) -> Tables:
+    """Read supplied tables into schema `crm` of a private connection, in one transaction.
+
+    Rows that cannot be trusted go to quarantine with a reason; when more than `max_quarantine` of a table in
+    `roots` would, the whole input is refused. `datetime_format` states strptime formats for dates that are
+    not ISO text, which are never guessed. Raises SourceError, and then leaves the connection as it was.
+    """
+    formats = stated_formats(connection, datetime_format)
+    plan = make_plan(raw_tables, spec, roots)
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("BEGIN")
+    try:
+        tables = _load(plan, spec, connection, max_quarantine=max_quarantine, formats=formats, roots=roots)
+        connection.execute("COMMIT")
+    except BaseException as error:
+        connection.execute("ROLLBACK")
+        if isinstance(error, duckdb.Error):
+            raise SourceError(f"the database refused the input: {error}") from error
+        raise
+    return tables
+
+
+def _load(
+    plan: Plan,
+    spec: SourceSpec,
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    max_quarantine: float,
+    formats: tuple[str, ...],
+    roots: Collection[str],
+) -> Tables:
+    connection.execute("CREATE SCHEMA crm")
+    connection.execute("CREATE SCHEMA crm_load")
+    connection.execute(
+        'CREATE TABLE crm_load.quarantine ("table" VARCHAR, source_row BIGINT, id VARCHAR, reason VARCHAR, '
+        '"value" VARCHAR, "row" VARCHAR)'
+    )
+    findings = [Finding(table=table, finding=text, examples=names) for table, text, names in plan.remarks]
+    inputs = list(plan.unused)
+    loaded: dict[str, Loaded] = {}
+    columns: dict[str, tuple[str, ...]] = {}
+    for table in plan.assignments:
+        loader = RowLoader(
+            connection,
+            table,
+            salesforce_ids=spec.id_format == "salesforce",
+            formats=formats,
+            parent_key=_parent_key(table, spec, columns),
+        )
+        evidence = table.raw.inspect(sorted({at for several in table.columns.values() for at in several}))
+        loaded[table.name] = loader.load()
+        columns[table.name] = tuple(table.columns)
+        validate(
+            connection, table.name, table.spec, table.columns, salesforce_ids=spec.id_format == "salesforce"
+        )
+        findings += [Finding(table=table.name, finding=text) for text in evidence.remarks]
+        findings += loaded[table.name].findings
+        inputs.append(_input(table, loaded[table.name].rows, evidence.sha256))
+    _refuse_spoilt(connection, plan, loaded, max_quarantine, roots)
+    order = {name: at for at, name in enumerate(spec.tables)}
+    return Tables(
+        connection=connection,
+        spec=spec,
+        clock=_clock(connection, spec, columns),
+        quality=_quality({name: loaded[name] for name in order if name in loaded}),
+        findings=_finding_rows(findings, order),
+        inputs=sorted(
+            inputs, key=lambda file: (file.name is None, order.get(file.name or "", 0), file.origin)
+        ),
+        columns={name: columns[name] for name in order if name in columns},
+    )
+
+
+def _parent_key(table: Assignment, spec: SourceSpec, loaded: Collection[str]) -> str | None:
+    """The key column of a table's parent, when that table was loaded."""
+    parent = table.spec.parent
+    return spec.tables[parent.table].key if parent and parent.table in loaded else None
+
+
+def _input(table: Assignment, rows: int, sha256: str) -> InputFile:
+    return InputFile(
+        name=table.name,
+        origin=table.raw.origin,
+        rows=rows,
+        sha256=sha256,
+        missing=tuple(name for name in table.spec.columns if name not in table.columns),
+        ignored=table.ignored,
+    )
+
+
+def _refuse_spoilt(
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    loaded: dict[str, Loaded],
+    max_quarantine: float,
+    roots: Collection[str],
+) -> None:
+    faults = []
+    for table in plan.assignments:
+        fates = loaded[table.name].fates.filter(disposition="quarantined")
+        rows = loaded[table.name].rows
+        if table.name not in roots or fates.height <= max_quarantine * rows:
+            continue
+        faults.append(
+            f"{table.name} ({table.raw.origin}): {fates.height:,} of {rows:,} rows cannot be trusted, "
+            f"more than max_quarantine={max_quarantine:g} allows"
+        )
+        faults.extend(_reasons(connection, table.name))
+    if faults:
+        raise SourceError("too many rows would be set aside:\n  " + "\n  ".join(faults) + _advice(faults))
+
+
+def _reasons(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    reasons = connection.sql(
+        "SELECT reason, count(*) AS rows, "
+        "list(coalesce(id, 'row ' || source_row) || coalesce(' (' || \"value\"[:40] || ')', '') "
+        "ORDER BY source_row)[:3] AS examples "
+        'FROM crm_load.quarantine WHERE "table" = ? GROUP BY reason ORDER BY rows DESC, reason',
+        params=[table],
+    ).pl()
+    return [f"  {rows:,} x {reason}: {', '.join(examples)}" for reason, rows, examples in reasons.iter_rows()]
+
+
+def _advice(faults: Sequence[str]) -> str:
+    advice = "\nRepair the export, or allow more with max_quarantine (0 to 1)."
+    if any(" is not a date" in fault for fault in faults):
+        advice += "\nOnly ISO dates are read unasked: state others, as datetime_format='%m/%d/%Y %I:%M %p'."
+    return advice
+
+
+def _clock(
+    connection: duckdb.DuckDBPyConnection, spec: SourceSpec, columns: dict[str, tuple[str, ...]]
+) -> datetime | None:
+    newest = [
+        f"SELECT max({identifier(column)}) AS moment FROM crm.{identifier(name)}"
+        for name, supplied in columns.items()
+        for column in CLOCK_COLUMNS
+        if column in supplied and spec.tables[name].columns[column] == "datetime"
+    ]
+    if not newest:
+        return None
+    moment = connection.sql(f"SELECT max(moment) FROM ({' UNION ALL '.join(newest)})").pl().item()
+    return moment if isinstance(moment, datetime) else None
+
+
+def _quality(loaded: dict[str, Loaded]) -> pl.DataFrame:
+    parts = []
+    for name, result in loaded.items():
+        parts.append(
+            pl.DataFrame(
+                [(name, "used", None, result.rows - result.fates.height, [])], schema=_QUALITY, orient="row"
+            )
+        )
+        parts.append(
+            result.fates.group_by("disposition", "reason")
+            .agg(
+                rows=pl.len().cast(pl.Int64),
+                examples=pl.col("key").drop_nulls().sort().unique(maintain_order=True).head(3),
+            )
+            .sort("disposition", "reason")
+            .select(pl.lit(name).alias("table"), "disposition", "reason", "rows", "examples")
+        )
+    return pl.concat(parts) if parts else pl.DataFrame(schema=_QUALITY)
+
+
+def _finding_rows(findings: list[Finding], order: dict[str, int]) -> pl.DataFrame:
+    ordered = sorted(findings, key=lambda one: (order.get(one.table, len(order)), one.table, one.finding))
+    rows = [(one.table, one.finding, one.rows, list(one.examples)) for one in ordered]
+    return pl.DataFrame(rows, schema=_FINDINGS, orient="row")

@@ -1,0 +1,107 @@
+"""Logs made by hand: five events a reader can check."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from crmmining.definitions import Process
+from crmmining.eventlog import EventLog, Partition, partition
+from crmmining.kernels import coding
+from crmmining.tables import OrgSpec
+
+DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
+MakeLog = Callable[..., EventLog]
+
+DEAL = Process.model_validate(
+    {
+        "name": "deal",
+        "title": "Deals",
+        "sql": "",
+        "root": "Deal",
+        "requires": [],
+        "ends": ["won", "lost"],
+        "reopens": ["reopened"],
+        "paths": {"Deal": "Id"},
+        "activities": {
+            name: {"table": "Deal", "field": "x", "timestamp": "x", "rule": "x"}
+            for name in ("Create", "Stage: *", "Win", "Lose", "Reopen", "Call")
+        },
+        "milestones": {
+            "created": ["Create"],
+            "staged": ["Stage: *"],
+            "won": ["Win"],
+            "lost": ["Lose"],
+            "reopened": ["Reopen"],
+            "touched": ["Call"],
+        },
+        "sets": {"core": ["Create", "Stage: *", "Win", "Lose", "Reopen"]},
+        "segments": {"region": "region"},
+    }
+)
+
+
+@pytest.fixture
+def deal() -> Process:
+    return DEAL
+
+
+@pytest.fixture
+def org() -> OrgSpec:
+    return OrgSpec()
+
+
+def day(number: float) -> datetime:
+    """Midnight of day `number`, day 1 being 2024-01-01."""
+    return DAY_ONE + timedelta(days=number - 1)
+
+
+@pytest.fixture
+def make_log() -> MakeLog:
+    return log_of
+
+
+def log_of(
+    events: Sequence[tuple[str, str, float] | tuple[str, str, float, int]],
+    cases: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    process: Process = DEAL,
+    as_of: float = 400,
+    partitions: int = 1,
+) -> EventLog:
+    """A log from (case, activity, day[, direction]) and the attributes of its cases."""
+    flat = pl.DataFrame(
+        [(case, activity, day(when), *(rest or (None,))) for case, activity, when, *rest in events],
+        schema={
+            "case_id": pl.String,
+            "activity": pl.String,
+            "occurred_at": pl.Datetime("us", "UTC"),
+            "direction": pl.Int8,
+        },
+        orient="row",
+    ).with_columns(rank=pl.lit(0, pl.UInt8), source_id=pl.lit(""))
+    born = flat.group_by("case_id").agg(created_at=pl.col("occurred_at").min()).sort("case_id")
+    known = dict(cases or {})
+    columns = sorted({"region", *(name for attributes in known.values() for name in attributes)})
+    texts = {name: [known.get(case, {}).get(name) for case in born["case_id"]] for name in columns}
+    frame = born.with_columns(pl.Series(name, values, strict=False) for name, values in texts.items())
+    frame = frame.with_columns(pl.col("region").cast(pl.String), truncated=pl.lit(value=False))
+    names = tuple(sorted(flat["activity"].unique()))
+    made: list[Partition] = []
+    for part in range(partitions):
+        mine = frame.gather_every(partitions, part)
+        own = flat.filter(pl.col("case_id").is_in(mine["case_id"].implode()))
+        coded = coding.code(own, cases=mine["case_id"], activities=names)
+        made.append(partition(process, coded, mine))
+    quality = pl.DataFrame(
+        {
+            "table": [f"{process.name} events"],
+            "disposition": ["used"],
+            "reason": pl.Series([None], dtype=pl.String),
+            "rows": [flat.height],
+            "examples": pl.Series([[]], dtype=pl.List(pl.String)),
+        }
+    )
+    return EventLog(process, day(as_of), names, tuple(made), quality)

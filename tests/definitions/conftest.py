@@ -1,0 +1,77 @@
+"""Tables by hand, in the types of the source definition: the SQL of a process runs on them as it stands."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+import polars as pl
+import pytest
+
+from crmmining.definitions import Catalogue, read_catalogue
+
+Table = Sequence[Any]  # the column names in one text, then one tuple per row
+SQL_TYPES = {
+    "id": "VARCHAR",
+    "text": "VARCHAR",
+    "time": "VARCHAR",
+    "number": "DOUBLE",
+    "integer": "BIGINT",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "datetime": "TIMESTAMPTZ",
+}
+
+
+class Extracted(NamedTuple):
+    """What the two views of a process return."""
+
+    cases: pl.DataFrame
+    events: pl.DataFrame
+
+    def trace(self, case: str) -> list[tuple[str, str]]:
+        """Moment (day and minute) and activity of one case, in log order."""
+        return [(moment, activity) for moment, activity, *_ in self.rows(case)]
+
+    def rows(self, case: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Moment, activity and further columns of one case, in log order."""
+        return (
+            self.events.filter(case_id=case)
+            .sort("occurred_at", "rank", "source_id")
+            .with_columns(pl.col("occurred_at").dt.strftime("%Y-%m-%d %H:%M"))
+            .select("occurred_at", "activity", *columns)
+            .rows()
+        )
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return read_catalogue()
+
+
+@pytest.fixture
+def connection(catalogue: Catalogue) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        for name, spec in catalogue.source.tables.items():
+            columns = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in spec.columns.items())
+            database.execute(f'CREATE TABLE "{name}" ({columns})')
+        database.execute(
+            "CREATE TABLE stages (value VARCHAR, position BIGINT, is_closed BOOLEAN, is_won BOOLEAN)"
+        )
+        yield database
+
+
+@pytest.fixture
+def extract(
+    catalogue: Catalogue, connection: duckdb.DuckDBPyConnection
+) -> Callable[[str, Mapping[str, Table]], Extracted]:
+    def run(process: str, tables: Mapping[str, Table]) -> Extracted:
+        for name, (header, *rows) in tables.items():
+            columns = ", ".join(f'"{column}"' for column in header.split())
+            places = ", ".join("?" for _ in header.split())
+            for row in rows:
+                connection.execute(f'INSERT INTO "{name}" ({columns}) VALUES ({places})', row)  # noqa: S608
+        connection.execute(catalogue.process(process).sql)
+        return Extracted(connection.sql("FROM cases").pl(), connection.sql("FROM events").pl())
+
+    return run

@@ -1,0 +1,200 @@
+"""Every kernel against a second, naive implementation, and against itself over partitions of whole cases."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crmmining.kernels import merge, milestones, rework, throughput, transitions, variants, volume
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC)
+ACTIVITIES = [0, 1, 2, 63, 64, 130, 65535]
+STARTS, ENDS = {0, 1, 64}, {1, 2, 65535}
+MILESTONES = {"first": [0], "some": [1, 64, 65535], "never": [9]}
+PERIODS = [None, date(2025, 12, 1), date(2026, 1, 1)]
+
+Event = tuple[int, int, datetime, int | None, date | None]
+Trace = list[Event]
+
+EVENT = st.tuples(
+    st.integers(0, 6),
+    st.sampled_from(ACTIVITIES),
+    st.integers(0, 40).map(lambda halves: START + timedelta(milliseconds=500 * halves)),
+    st.sampled_from([None, -1, 0, 1, 2]),
+    st.sampled_from(PERIODS),
+)
+LOGS = st.lists(EVENT, max_size=40).map(lambda rows: sorted(rows, key=lambda row: (row[0], row[2])))
+SCHEMA = pl.Schema(
+    {
+        "case_ix": pl.UInt32,
+        "activity": pl.UInt16,
+        "occurred_at": pl.Datetime("us", "UTC"),
+        "direction": pl.Int8,
+        "period": pl.Date,
+    }
+)
+CASES = {
+    "variant_of": variants.variant_of,
+    "endpoints": transitions.endpoints,
+    "between": lambda events: throughput.between(events, STARTS, ENDS),
+    "spans": throughput.spans,
+    "instants": lambda events: milestones.instants(events, MILESTONES),
+    "last_of": lambda events: milestones.last_of(events, ENDS),
+    "rework": rework.rework,
+}
+TALLIES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], list[str]]] = {
+    "variants": (variants.variants, ["sequence"]),
+    "transitions": (transitions.transitions, ["source", "target", "seconds"]),
+    "rework_by_activity": (rework.rework_by_activity, ["activity"]),
+    "volume": (lambda events: volume.volume(events, groups(events), events["period"]), ["group", "period"]),
+}
+
+
+def frame(rows: list[Event]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def groups(events: pl.DataFrame) -> pl.Series:
+    """Put every case into the group of its first event's activity, which partitions keep."""
+    firsts = dict(reversed(events.select("case_ix", "activity").rows()))
+    last = max(firsts, default=-1)
+    return pl.Series([firsts.get(case) for case in range(last + 1)], dtype=pl.UInt32)
+
+
+def by_case(rows: list[Event]) -> dict[int, Trace]:
+    cases: dict[int, Trace] = defaultdict(list)
+    for row in rows:
+        cases[row[0]].append(row)
+    return cases
+
+
+def codes(trace: Trace) -> list[int]:
+    return [activity for _, activity, *_ in trace]
+
+
+@given(LOGS)
+def test_variants_equal_a_counter_of_lists(rows: list[Event]) -> None:
+    count = Counter(tuple(codes(trace)) for trace in by_case(rows).values())
+    expected = [(list(sequence), n) for sequence, n in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
+    assert variants.variants(frame(rows)).rows() == expected
+
+
+@given(LOGS)
+def test_variant_of_names_equal_sequences_alike(rows: list[Event]) -> None:
+    named = variants.variant_of(frame(rows))
+    sequences = {case: tuple(codes(trace)) for case, trace in by_case(rows).items()}
+    assert named.select("case_ix", "length").rows() == [(case, len(sequence)) for case, sequence in sequences.items()]
+    assert len(set(zip(named["variant"], sequences.values(), strict=True))) == len(set(sequences.values()))
+    assert named["variant"].n_unique() == len(set(sequences.values()))
+
+
+@given(LOGS)
+def test_transitions_and_summary_equal_a_loop(rows: list[Event]) -> None:
+    gaps: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for trace in by_case(rows).values():
+        for (_, source, before, *_), (_, target, after, *_) in pairwise(trace):
+            gaps[source, target].append((after - before) // timedelta(seconds=1))
+    tally = transitions.transitions(frame(rows))
+    assert tally.rows() == sorted(
+        (*edge, seconds, n) for edge, values in gaps.items() for seconds, n in Counter(values).items()
+    )
+    expected = [
+        (*edge, len(v), sum(v), np.quantile(v, 0.5), np.quantile(v, 0.9), sum(v) / len(v))
+        for edge, v in sorted(gaps.items())
+    ]
+    summary = transitions.summarise(tally)
+    assert summary.select(pl.nth(0, 1, 2, 3, 4, 6)).rows() == [(*row[:5], row[6]) for row in expected]
+    assert np.allclose(summary["p90_seconds"].to_list(), [row[5] for row in expected], rtol=1e-12)
+
+
+@given(LOGS)
+def test_endpoints_and_spans_equal_the_ends_of_each_trace(rows: list[Event]) -> None:
+    cases = by_case(rows)
+    assert transitions.endpoints(frame(rows)).rows() == [
+        (case, codes(trace)[0], codes(trace)[-1]) for case, trace in cases.items()
+    ]
+    assert throughput.spans(frame(rows)).rows() == [
+        (case, trace[0][2], trace[-1][2], len(trace)) for case, trace in cases.items()
+    ]
+
+
+@given(LOGS)
+def test_between_equals_a_loop(rows: list[Event]) -> None:
+    expected: list[tuple[int, datetime, datetime | None]] = []
+    for case, trace in by_case(rows).items():
+        begin = next((place for place, event in enumerate(trace) if event[1] in STARTS), None)
+        if begin is not None:
+            end = next((event[2] for event in trace[begin + 1 :] if event[1] in ENDS), None)
+            expected.append((case, trace[begin][2], end))
+    assert throughput.between(frame(rows), STARTS, ENDS).rows() == expected
+
+
+@given(LOGS)
+def test_instants_and_last_of_equal_a_loop(rows: list[Event]) -> None:
+    facts = milestones.instants(frame(rows), MILESTONES)
+    expected: list[tuple[object, ...]] = []
+    lasts: list[tuple[int, int, datetime]] = []
+    for case, trace in by_case(rows).items():
+        row: list[object] = [case]
+        for wanted in MILESTONES.values():
+            times = [time for _, activity, time, *_ in trace if activity in wanted]
+            row += [times[0] if times else None, times[-1] if times else None, len(times)]
+        expected.append(tuple(row))
+        lasts += [event[:3] for event in trace if event[1] in ENDS][-1:]
+    assert facts.rows() == expected
+    assert milestones.last_of(frame(rows), ENDS).rows() == lasts
+
+
+@given(LOGS)
+def test_rework_equals_a_loop(rows: list[Event]) -> None:
+    expected: list[tuple[int, ...]] = []
+    table: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
+    for case, trace in by_case(rows).items():
+        done = codes(trace)
+        loops = [later for before, later in pairwise(done) if before == later]
+        directions = [event[3] for event in trace]
+        expected.append(
+            (case, len(done), len(done) - len(set(done)), len(loops), directions.count(-1), directions.count(2))
+        )
+        for activity, n in Counter(done).items():
+            change = (1, n, int(n > 1), n - 1, loops.count(activity))
+            table[activity] = [old + new for old, new in zip(table[activity], change, strict=True)]
+    assert rework.rework(frame(rows)).rows() == expected
+    assert rework.rework_by_activity(frame(rows)).rows() == [(a, *table[a]) for a in sorted(table)]
+
+
+@given(LOGS)
+def test_volume_equals_a_counter(rows: list[Event]) -> None:
+    events = frame(rows)
+    of = groups(events).to_list()
+    count = Counter((of[row[0]], row[4]) for row in rows if row[4] is not None)
+    assert volume.volume(events, groups(events), events["period"]).rows() == sorted(
+        (*key, n) for key, n in count.items()
+    )
+
+
+@settings(max_examples=60)
+@given(LOGS, st.lists(st.integers(0, 2), min_size=7, max_size=7))
+def test_case_kernels_concatenate_over_partitions_of_cases(rows: list[Event], part_of: list[int]) -> None:
+    for name, kernel in CASES.items():
+        found = []
+        for part in range(3):
+            local = [case for case in range(7) if part_of[case] == part]
+            rename = {case: place for place, case in enumerate(local)}
+            events = frame([(rename[row[0]], *row[1:]) for row in rows if row[0] in rename])
+            back = pl.Series(local, dtype=pl.UInt32)
+            found.append(kernel(events).with_columns(pl.col("case_ix").replace_strict(range(len(back)), back)))
+        assert pl.concat(found).sort("case_ix").equals(kernel(frame(rows))), name
+
+
+@settings(max_examples=60)
+@given(LOGS, st.lists(st.integers(0, 2), min_size=7, max_size=7))
+def test_tally_kernels_add_over_partitions_of_cases(rows: list[Event], part_of: list[int]) -> None:
+    for name, (kernel, keys) in TALLIES.items():
+        parts = [kernel(frame([row for row in rows if part_of[row[0]] == part])) for part in range(3)]
+        assert merge.add(parts, keys).equals(kernel(frame(rows)).sort(keys)), name
