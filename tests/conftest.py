@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from crmmining.definitions import Process
+import crmmining as cm
+from crmmining.definitions import Process, shipped
 from crmmining.eventlog import EventLog, Partition, partition
 from crmmining.kernels import coding
 from crmmining.tables import OrgSpec
@@ -41,6 +43,16 @@ DEAL = Process.model_validate(
         "segments": {"region": "region"},
     }
 )
+
+
+@pytest.fixture(scope="session")
+def sample_folder() -> Path:
+    return shipped("data/sample")
+
+
+@pytest.fixture(scope="session")
+def sample(sample_folder: Path) -> cm.Crm:
+    return cm.connect(sample_folder)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ FLOORS = (
     {"simulate"},
     {""},  # crmmining itself: the public names
     {"cli"},
+    {"__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

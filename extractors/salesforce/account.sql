@@ -112,25 +112,28 @@ snapshot AS (
   WINDOW saves AS (PARTITION BY h.OpportunityId ORDER BY h.CreatedDate, h.Id)
 ),
 opportunity_end AS (
-  SELECT h.OpportunityId, h.CreatedDate AS moment, h.CreatedById AS actor, h.Id AS source_id, n.won, FALSE AS date_only
+  SELECT h.OpportunityId, h.CreatedDate AS moment, h.CreatedById AS actor, h.Id AS source_id, n.won, FALSE AS date_only,
+    h.CreatedDate AS known
   FROM OpportunityFieldHistory AS h
   JOIN opportunity_stage AS n ON n.value = h.NewValue AND n.closed
   LEFT JOIN opportunity_stage AS o ON o.value = h.OldValue
   WHERE h.Field = 'StageName' AND NOT (coalesce(o.closed, FALSE) AND o.won = n.won)
   UNION ALL
-  SELECT OpportunityId, CreatedDate, CreatedById, Id, won, FALSE
+  SELECT OpportunityId, CreatedDate, CreatedById, Id, won, FALSE, CreatedDate
   FROM snapshot
   WHERE closed AND NOT (coalesce(was_closed, FALSE) AND was_won = won)
   UNION ALL
-  SELECT o.Id, CASE WHEN k.from_the_start THEN o.CreatedDate
-      WHEN o.LastStageChangeDate IS NOT NULL THEN o.LastStageChangeDate
-      ELSE greatest(o.CreatedDate, least(coalesce(o.SystemModstamp, o.LastModifiedDate),
-        CAST(o.CloseDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second')) END,
-    o.CreatedById, o.Id, s.won, NOT k.from_the_start AND o.LastStageChangeDate IS NULL
+  SELECT o.Id, e.moment, o.CreatedById, o.Id, s.won, NOT k.from_the_start AND o.LastStageChangeDate IS NULL,
+    CASE WHEN k.from_the_start THEN greatest(e.moment, k.modified) ELSE e.moment END
   FROM Opportunity AS o
   JOIN opportunity_stage AS s ON s.value = o.StageName AND s.closed
   LEFT JOIN told AS t ON t.OpportunityId = o.Id
-  CROSS JOIN LATERAL (SELECT coalesce(t.creation, FALSE) AND EXISTS (SELECT 1 FROM told WHERE stage) AS from_the_start) AS k
+  CROSS JOIN LATERAL (SELECT coalesce(t.creation, FALSE) AND EXISTS (SELECT 1 FROM told WHERE stage) AS from_the_start,
+    coalesce(o.SystemModstamp, o.LastModifiedDate) AS modified) AS k
+  CROSS JOIN LATERAL (SELECT CASE WHEN k.from_the_start THEN o.CreatedDate
+    WHEN o.LastStageChangeDate IS NOT NULL THEN o.LastStageChangeDate
+    ELSE greatest(o.CreatedDate, least(k.modified,
+      CAST(o.CloseDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second')) END AS moment) AS e
   WHERE t.stage IS NOT TRUE AND o.Id NOT IN (SELECT OpportunityId FROM snapshot WHERE OpportunityId IS NOT NULL)
 ),
 opportunities AS (
@@ -138,7 +141,7 @@ opportunities AS (
   FROM Opportunity
   WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE
   UNION ALL
-  SELECT o.AccountId, CASE WHEN e.won THEN 'Win Opportunity' ELSE 'Lose Opportunity' END, e.moment, e.moment, e.actor, 200,
+  SELECT o.AccountId, CASE WHEN e.won THEN 'Win Opportunity' ELSE 'Lose Opportunity' END, e.moment, e.known, e.actor, 200,
     e.source_id, NULL, o.Name, NULL, e.date_only
   FROM opportunity_end AS e
   JOIN Opportunity AS o ON o.Id = e.OpportunityId
@@ -205,7 +208,8 @@ touched AS (  -- Salesforce derives AccountId from what an activity is about; wh
   LEFT JOIN Opportunity AS o ON o.Id = t.WhatId
   LEFT JOIN Contact AS k ON k.Id = t.WhoId
   -- what conversion moved here from a lead, before the account was, was done for the lead
-  JOIN Account AS a ON a.Id = coalesce(t.AccountId, o.AccountId, k.AccountId, t.WhatId)
+  JOIN Account AS a ON a.Id = coalesce(t.AccountId, o.AccountId,
+      CASE WHEN starts_with(t.WhatId, '001') THEN t.WhatId END, k.AccountId)
     AND greatest(t.moment, t.CreatedDate) >= a.CreatedDate
   WHERE t.moment IS NOT NULL
 )

@@ -111,7 +111,10 @@ unseen AS (  -- created closed, or closed before any history we hold; the last m
     OR f.CaseId IS NOT NULL
 ),
 closed_unseen AS (
-  SELECT u.Id, 'Close Case', e.moment, e.moment, u.CreatedById, 250, u.Id, NULL, u.value, NULL,
+  SELECT u.Id, 'Close Case', e.moment,
+    -- what only the record of today tells is known since its last modification, not earlier
+    CASE WHEN u.changes_known OR u.ClosedDate IS NOT NULL THEN e.moment ELSE greatest(e.moment, u.modified) END,
+    u.CreatedById, 250, u.Id, NULL, u.value, NULL,
     NOT u.changes_known AND u.ClosedDate IS NULL AND NOT u.from_the_start
   FROM unseen AS u
   LEFT JOIN status AS s ON s.value = u.value
@@ -177,7 +180,7 @@ other_rows AS (
 other_changes AS (
   SELECT CaseId, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
   FROM other_rows
-  QUALIFY is_id IS TRUE OR NOT coalesce(bool_or(is_id) OVER (PARTITION BY CaseId, CreatedDate, Field), FALSE)
+  WHERE is_id IS TRUE OR (CaseId, CreatedDate, Field) NOT IN (SELECT (CaseId, CreatedDate, Field) FROM other_rows WHERE is_id)
 ),
 -- What was said: e-mails and published comments. An answer comes from a member of staff, not from the customer's
 -- portal user and not from an automated process; where users are unknown, every writer counts as staff.

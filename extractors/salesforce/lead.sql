@@ -192,7 +192,7 @@ other_rows AS (
 other_changes AS (
   SELECT LeadId, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
   FROM other_rows
-  QUALIFY is_id IS TRUE OR NOT coalesce(bool_or(is_id) OVER (PARTITION BY LeadId, CreatedDate, Field), FALSE)
+  WHERE is_id IS TRUE OR (LeadId, CreatedDate, Field) NOT IN (SELECT (LeadId, CreatedDate, Field) FROM other_rows WHERE is_id)
 ),
 -- Touches: work that is done. Series masters and invitees' copies are no touches, planned ones lie after the as-of moment.
 activity AS (
@@ -259,25 +259,28 @@ snapshot AS (
   WINDOW saves AS (PARTITION BY h.OpportunityId ORDER BY h.CreatedDate, h.Id)
 ),
 opportunity_end AS (
-  SELECT h.OpportunityId, h.CreatedDate AS moment, h.CreatedById AS actor, h.Id AS source_id, n.won, FALSE AS date_only
+  SELECT h.OpportunityId, h.CreatedDate AS moment, h.CreatedById AS actor, h.Id AS source_id, n.won, FALSE AS date_only,
+    h.CreatedDate AS known
   FROM OpportunityFieldHistory AS h
   JOIN opportunity_stage AS n ON n.value = h.NewValue AND n.closed
   LEFT JOIN opportunity_stage AS o ON o.value = h.OldValue
   WHERE h.Field = 'StageName' AND NOT (coalesce(o.closed, FALSE) AND o.won = n.won)
   UNION ALL
-  SELECT OpportunityId, CreatedDate, CreatedById, Id, won, FALSE
+  SELECT OpportunityId, CreatedDate, CreatedById, Id, won, FALSE, CreatedDate
   FROM snapshot
   WHERE closed AND NOT (coalesce(was_closed, FALSE) AND was_won = won)
   UNION ALL
-  SELECT o.Id, CASE WHEN k.from_the_start THEN o.CreatedDate
-      WHEN o.LastStageChangeDate IS NOT NULL THEN o.LastStageChangeDate
-      ELSE greatest(o.CreatedDate, least(coalesce(o.SystemModstamp, o.LastModifiedDate),
-        CAST(o.CloseDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second')) END,
-    o.CreatedById, o.Id, s.won, NOT k.from_the_start AND o.LastStageChangeDate IS NULL
+  SELECT o.Id, e.moment, o.CreatedById, o.Id, s.won, NOT k.from_the_start AND o.LastStageChangeDate IS NULL,
+    CASE WHEN k.from_the_start THEN greatest(e.moment, k.modified) ELSE e.moment END
   FROM Opportunity AS o
   JOIN opportunity_stage AS s ON s.value = o.StageName AND s.closed
   LEFT JOIN told AS t ON t.OpportunityId = o.Id
-  CROSS JOIN LATERAL (SELECT coalesce(t.creation, FALSE) AND EXISTS (SELECT 1 FROM told WHERE stage) AS from_the_start) AS k
+  CROSS JOIN LATERAL (SELECT coalesce(t.creation, FALSE) AND EXISTS (SELECT 1 FROM told WHERE stage) AS from_the_start,
+    coalesce(o.SystemModstamp, o.LastModifiedDate) AS modified) AS k
+  CROSS JOIN LATERAL (SELECT CASE WHEN k.from_the_start THEN o.CreatedDate
+    WHEN o.LastStageChangeDate IS NOT NULL THEN o.LastStageChangeDate
+    ELSE greatest(o.CreatedDate, least(k.modified,
+      CAST(o.CloseDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second')) END AS moment) AS e
   WHERE t.stage IS NOT TRUE AND o.Id NOT IN (SELECT OpportunityId FROM snapshot WHERE OpportunityId IS NOT NULL)
 ),
 opportunity_events AS (
@@ -286,7 +289,7 @@ opportunity_events AS (
   JOIN Opportunity AS o ON o.Id = c.ConvertedOpportunityId
   WHERE abs(date_diff('second', c.moment, o.CreatedDate)) <= CASE WHEN c.date_only THEN 86400 ELSE 60 END
   UNION ALL
-  SELECT c.lead_id, CASE WHEN e.won THEN 'Win Opportunity' ELSE 'Lose Opportunity' END, e.moment, e.moment, e.actor, 251,
+  SELECT c.lead_id, CASE WHEN e.won THEN 'Win Opportunity' ELSE 'Lose Opportunity' END, e.moment, e.known, e.actor, 251,
     e.source_id, NULL, o.Name, NULL, e.date_only
   FROM conversion AS c
   JOIN Opportunity AS o ON o.Id = c.ConvertedOpportunityId

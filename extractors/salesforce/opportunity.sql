@@ -177,9 +177,10 @@ unseen AS (
   LEFT JOIN told AS t ON t.OpportunityId = o.Id
   LEFT JOIN snapshots AS s ON s.OpportunityId = o.Id
 ),
-closed_unseen AS (  -- what only the record of today tells is known since its last modification, not earlier
+closed_unseen AS (  -- a stage that only the record of today tells is known since its last modification, not earlier
   SELECT u.Id, CASE WHEN s.is_won THEN 'Win Opportunity' ELSE 'Lose Opportunity' END, e.moment,
-    CASE WHEN u.snapshot OR u.changes_known THEN e.moment ELSE greatest(e.moment, u.modified) END,
+    CASE WHEN u.from_the_start AND NOT u.snapshot AND NOT u.changes_known THEN greatest(e.moment, u.modified)
+      ELSE e.moment END,
     CASE WHEN u.snapshot THEN u.actor ELSE u.CreatedById END, 250,
     CASE WHEN u.snapshot THEN u.source_id ELSE u.Id END, NULL, u.value, NULL,
     NOT u.snapshot AND NOT u.from_the_start AND u.LastStageChangeDate IS NULL

@@ -107,7 +107,7 @@ def _write_all(folder: Path, crm: Crm, order: Order, step: Step) -> None:
             until=order.until,
         )
         scorecard.write_parquet(folder / "scorecard.parquet")
-        _harmless(scorecard).write_csv(folder / "scorecard.csv")
+        harmless(scorecard).write_csv(folder / "scorecard.csv")
     with timed("quality"):
         quality = crm.quality(names, by=order.by, as_of=order.as_of)
         quality.write_parquet(folder / "quality.parquet")
@@ -137,7 +137,7 @@ def _write_log(folder: Path, log: EventLog) -> None:
         frame.write_parquet(folder / kind / f"{log.process.name}.parquet")
 
 
-def _harmless(frame: pl.DataFrame) -> pl.DataFrame:
+def harmless(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with texts that a spreadsheet would run as formulas led by an apostrophe."""
     text = pl.col(pl.String)
     return frame.with_columns(

@@ -209,7 +209,7 @@ class Crm:
         return names
 
     def moment(self, value: Moment | None) -> datetime:
-        """An instant in UTC: datetimes without a zone and ISO texts without an offset are UTC, dates 00:00."""
+        """An instant in UTC: what states no zone is UTC, a date is its midnight."""
         if value is None:
             return self.clock
         if isinstance(value, str):

@@ -28,8 +28,8 @@ class Partition(NamedTuple):
 class EventLog:
     """What happened in one process, as of one moment.
 
-    `cases`: case_id, created_at, open, outcome (milestone of the closing in force, null while open),
-    outcome_at (when that was), truncated and the attributes of the process. `events`: case_id, activity, occurred_at,
+    `cases`: case_id, created_at, open, outcome (milestone of the closing in force, null while open), outcome_at
+    (when that was), truncated and the attributes of the process. `events`: case_id, activity, occurred_at,
     recorded_at, actor, source_id, old_value, new_value, direction, date_only, sorted by case, time, rank and
     source Id. `quality`: table, disposition, reason, rows, examples; per table the rows add up to rows in.
     """
@@ -115,10 +115,11 @@ class EventLog:
         )
 
     def transitions(self, activity_set: str = "core") -> pl.DataFrame:
-        """Directly-follows: source, target, n, total_seconds, median_seconds, p90_seconds, mean_seconds."""
+        """Directly-follows: source, target, n, and total, median, p90 and mean time between (Duration)."""
         tallies = [transitions.transitions(events) for events in self._of(activity_set)]
         summary = transitions.summarise(merge.add(tallies, ["source", "target", "seconds"]))
-        return summary.with_columns(self._named("source"), self._named("target")).sort("source", "target")
+        named = summary.with_columns(self._named("source"), self._named("target")).sort("source", "target")
+        return summaries.with_durations(named.rename(lambda name: name.removesuffix("_seconds")))
 
     def rework(self, activity_set: str = "core") -> pl.DataFrame:
         """Repeated work per activity: activity, cases, events, rework_cases, repeats, self_loops, share."""
@@ -132,12 +133,10 @@ class EventLog:
     def throughput(self, start: str, end: str, *, by: Sequence[str] = ()) -> pl.DataFrame:
         """Time from the first `start` to the first later `end` (milestones or activities), per segment.
 
-        Columns: `by`, n, open (started, not there yet, still open), excluded, median, p90 and mean seconds.
+        Columns: `by`, n, open (started, not there yet, still open), excluded, median, p90, mean (Duration).
         """
         table, keys = self._between(start, end, by)
-        return summaries.durations(table, keys).rename(
-            {part: f"{part}_seconds" for part in ("median", "p90", "mean")}
-        )
+        return summaries.with_durations(summaries.durations(table, keys))
 
     def conversion(self, start: str, end: str, *, by: Sequence[str] = ()) -> pl.DataFrame:
         """Share of the cases with `start` that later reach `end`, per segment.

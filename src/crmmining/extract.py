@@ -21,7 +21,7 @@ _EVENTS = """
 CREATE OR REPLACE TEMP TABLE log_events AS
 SELECT e.*,
        CASE WHEN e.case_id IS NULL THEN 'no case Id'
-            WHEN c.case_id IS NULL THEN 'unknown case'
+            WHEN c.case_id IS NULL THEN 'case deleted or unknown'
             WHEN e.activity IS NULL THEN 'no activity'
             WHEN e.occurred_at IS NULL THEN 'no time'
             WHEN greatest(e.occurred_at, e.recorded_at) > $as_of THEN 'after as_of'

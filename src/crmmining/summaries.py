@@ -76,14 +76,14 @@ def share(name: str, hit: pl.Expr, counted: pl.Expr) -> dict[str, pl.Expr]:
 
     Null where nothing is counted. Wilson, JASA 22 (1927).
     """
-    n = _positive(counted)
-    p = hit.sum().cast(pl.Float64) / n
+    n, hits = _positive(counted), hit.sum().cast(pl.Float64)
+    p = hits / n
     centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * ((p * (1 - p) + Z95**2 / (4 * n)) / n).sqrt()
     return {
         name: p,
-        f"{name}_low": (centre - half).clip(lower_bound=0.0),
-        f"{name}_high": (centre + half).clip(upper_bound=1.0),
+        f"{name}_low": pl.when(hits == 0).then(0 * n).otherwise(centre - half),
+        f"{name}_high": pl.when(hits == n).then(p).otherwise(centre + half),
     }
 
 
@@ -96,6 +96,14 @@ def exact_sum(number: pl.Expr) -> pl.Expr:
 def mean(number: pl.Expr) -> pl.Expr:
     """Mean of the non-null values, by way of the exact sum; null when there are none."""
     return exact_sum(number) / number.count()
+
+
+def with_durations(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with total, median, p90 and mean, counted in seconds, as Durations of whole seconds."""
+    seconds = [name for name in ("total", "median", "p90", "mean") if name in table.columns]
+    return table.with_columns(
+        (pl.col(name).round().cast(pl.Int64) * 1_000_000).cast(pl.Duration("us")) for name in seconds
+    )
 
 
 def _positive(counted: pl.Expr) -> pl.Expr:

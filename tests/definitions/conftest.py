@@ -7,7 +7,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from crmmining.definitions import Catalogue, read_catalogue
+from crmmining import Crm, connect
+from crmmining.definitions import Catalogue, read_catalogue, shipped
 
 Table = Sequence[Any]  # the column names in one text, then one tuple per row
 SQL_TYPES = {
@@ -27,6 +28,10 @@ class Extracted(NamedTuple):
 
     cases: pl.DataFrame
     events: pl.DataFrame
+
+    def attributes(self, header: str) -> list[tuple[Any, ...]]:
+        """The named columns of every case, by case."""
+        return self.cases.sort("case_id").select(header.split()).rows()
 
     def trace(self, case: str) -> list[tuple[str, str]]:
         """Moment (day and minute) and activity of one case, in log order."""
@@ -75,3 +80,8 @@ def extract(
         return Extracted(connection.sql("FROM cases").pl(), connection.sql("FROM events").pl())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def sample() -> Crm:
+    return connect(shipped("data/sample"))

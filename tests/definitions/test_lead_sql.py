@@ -17,7 +17,7 @@ STATUS = [
 
 
 def lead(name: str = "L", status: str = "New", *, converted: bool = False) -> tuple[Any, ...]:
-    return name, "2024-01-01 09:00:00+00", ANA, status, converted, ANA
+    return name, "2024-01-01 09:00", ANA, status, converted, ANA
 
 
 def test_status_moves_have_direction_and_old_equal_to_new_is_no_event(extract: Extract) -> None:
@@ -28,12 +28,12 @@ def test_status_moves_have_direction_and_old_equal_to_new_is_no_event(extract: E
             "LeadStatus": STATUS,
             "LeadHistory": [
                 HISTORY,
-                ("h0", "L", "2024-01-01 09:00:00+00", "created", None, None),
-                ("h1", "L", "2024-01-02 09:00:00+00", "Status", "New", "Nurturing"),
-                ("h2", "L", "2024-01-03 09:00:00+00", "Status", "Nurturing", "Nurturing"),
-                ("h3", "L", "2024-01-04 09:00:00+00", "Status", "Nurturing", "New"),
-                ("h4", "L", "2024-01-05 09:00:00+00", "Status", "New", "Working"),
-                ("h5", "L", "2024-01-06 09:00:00+00", "Status", "Working", "Renamed"),
+                ("h0", "L", "2024-01-01 09:00", "created", None, None),
+                ("h1", "L", "2024-01-02 09:00", "Status", "New", "Nurturing"),
+                ("h2", "L", "2024-01-03 09:00", "Status", "Nurturing", "Nurturing"),
+                ("h3", "L", "2024-01-04 09:00", "Status", "Nurturing", "New"),
+                ("h4", "L", "2024-01-05 09:00", "Status", "New", "Working"),
+                ("h5", "L", "2024-01-06 09:00", "Status", "Working", "Renamed"),
             ],
         },
     )
@@ -49,13 +49,11 @@ def test_status_moves_have_direction_and_old_equal_to_new_is_no_event(extract: E
 def test_disqualified_and_recycled_by_the_words_of_the_status(extract: Extract) -> None:
     rows = [
         HISTORY,
-        ("h0", "L", "2024-01-01 09:00:00+00", "created", None, None),
-        ("h1", "L", "2024-01-02 09:00:00+00", "Status", "New", "Closed - Not Converted"),
-        ("h2", "L", "2024-01-09 09:00:00+00", "Status", "Closed - Not Converted", "Working"),
+        ("h0", "L", "2024-01-01 09:00", "created", None, None),
+        ("h1", "L", "2024-01-02 09:00", "Status", "New", "Closed - Not Converted"),
+        ("h2", "L", "2024-01-09 09:00", "Status", "Closed - Not Converted", "Working"),
     ]
-    log = extract(
-        "lead", {"Lead": [LEAD, lead(status="Working")], "LeadStatus": STATUS, "LeadHistory": rows}
-    )
+    log = extract("lead", {"Lead": [LEAD, lead(status="Working")], "LeadStatus": STATUS, "LeadHistory": rows})
     assert log.rows("L", "rank", "direction") == [
         ("2024-01-01 09:00", "Create Lead", 0, None),
         ("2024-01-02 09:00", "Disqualify Lead", 250, None),
@@ -76,9 +74,9 @@ def test_a_stated_list_decides_what_is_lost_and_in_which_order(extract: Extract)
             ],
             "LeadHistory": [
                 HISTORY,
-                ("h1", "L", "2024-01-02 09:00:00+00", "Status", "Fresh", "Warm"),
-                ("h2", "L", "2024-01-03 09:00:00+00", "Status", "Warm", "Closed - Not Converted"),
-                ("h3", "L", "2024-01-04 09:00:00+00", "Status", "Closed - Not Converted", "Parked"),
+                ("h1", "L", "2024-01-02 09:00", "Status", "Fresh", "Warm"),
+                ("h2", "L", "2024-01-03 09:00", "Status", "Warm", "Closed - Not Converted"),
+                ("h3", "L", "2024-01-04 09:00", "Status", "Closed - Not Converted", "Parked"),
             ],
         },
     )  # fmt: skip
@@ -90,7 +88,8 @@ def test_a_stated_list_decides_what_is_lost_and_in_which_order(extract: Extract)
     ]
 
 
-CONVERTED = f"{LEAD} ConvertedDate ConvertedAccountId ConvertedContactId ConvertedOpportunityId SystemModstamp"
+MADE = "ConvertedAccountId ConvertedContactId ConvertedOpportunityId"
+CONVERTED = f"{LEAD} ConvertedDate {MADE} SystemModstamp"
 
 
 def test_conversion_is_one_event_that_replaces_the_converted_status(extract: Extract) -> None:
@@ -99,22 +98,22 @@ def test_conversion_is_one_event_that_replaces_the_converted_status(extract: Ext
         {
             "Lead": [
                 CONVERTED,
-                (*lead(status="Qualified", converted=True), "2024-01-05", "A", "C", "O", "2024-02-01 00:00:00+00"),
+                (*lead(status="Qualified", converted=True), "2024-01-05", "A", "C", "O", "2024-02-01 00:00"),
             ],
             "LeadStatus": STATUS,
             "LeadHistory": [
                 HISTORY,
-                ("h1", "L", "2024-01-05 10:30:00+00", "leadConverted", None, None),
-                ("h2", "L", "2024-01-05 10:30:00+00", "Status", "New", "Qualified"),
+                ("h1", "L", "2024-01-05 10:30", "leadConverted", None, None),
+                ("h2", "L", "2024-01-05 10:30", "Status", "New", "Qualified"),
             ],
             "Opportunity": [
                 "Id CreatedDate StageName IsClosed IsWon",
-                ("O", "2024-01-05 10:30:00+00", "Won", True, True),
+                ("O", "2024-01-05 10:30", "Won", True, True),
             ],
             "OpportunityFieldHistory": [
                 "Id OpportunityId CreatedDate Field OldValue NewValue",
-                ("f1", "O", "2024-01-05 10:30:00+00", "opportunityCreatedFromLead", None, None),
-                ("f2", "O", "2024-03-01 08:00:00+00", "StageName", "Open", "Won"),
+                ("f1", "O", "2024-01-05 10:30", "opportunityCreatedFromLead", None, None),
+                ("f2", "O", "2024-03-01 08:00", "StageName", "Open", "Won"),
             ],
         },
     )
@@ -132,10 +131,10 @@ def test_conversion_into_an_existing_account_is_dated_by_the_contact_it_made(ext
         {
             "Lead": [
                 CONVERTED,
-                (*lead(status="Qualified", converted=True), "2024-01-05", "A", "C", None, "2024-02-01 00:00:00+00"),
+                (*lead(status="Qualified", converted=True), "2024-01-05", "A", "C", None, "2024-02-01 00:00"),
             ],
-            "Account": ["Id CreatedDate", ("A", "2023-05-05 10:30:00+00")],
-            "Contact": ["Id CreatedDate", ("C", "2024-01-05 11:00:00+00")],
+            "Account": ["Id CreatedDate", ("A", "2023-05-05 10:30")],
+            "Contact": ["Id CreatedDate", ("C", "2024-01-05 11:00")],
         },
     )
     assert log.rows("L", "date_only") == [
@@ -146,7 +145,7 @@ def test_conversion_into_an_existing_account_is_dated_by_the_contact_it_made(ext
 
 @pytest.mark.parametrize(
     ("modified", "moment"),
-    [("2024-02-01 00:00:00+00", "2024-01-05 23:59"), ("2024-01-05 14:00:00+00", "2024-01-05 14:00")],
+    [("2024-02-01 00:00", "2024-01-05 23:59"), ("2024-01-05 14:00", "2024-01-05 14:00")],
 )
 def test_conversion_known_by_its_day_lies_at_the_end_of_it_but_not_after_the_last_change(
     extract: Extract, modified: str, moment: str
@@ -165,22 +164,23 @@ def test_touches_that_conversion_moved_to_the_contact_come_back(extract: Extract
         {
             "Lead": [
                 CONVERTED,
-                (*lead(status="Qualified", converted=True), "2024-01-05", "A", "C", None, "2024-02-01 00:00:00+00"),
+                (*lead(status="Qualified", converted=True), "2024-01-05", "A", "C", None, "2024-02-01 00:00"),
             ],
-            "LeadHistory": [HISTORY, ("h1", "L", "2024-01-05 10:30:00+00", "leadConverted", None, None)],
+            "LeadHistory": [HISTORY, ("h1", "L", "2024-01-05 10:30", "leadConverted", None, None)],
             "Task": [
                 "Id WhoId CreatedDate IsClosed TaskSubtype CompletedDateTime IsRecurrence",
-                ("t1", "C", "2023-12-30 09:00:00+00", True, "Call", "2023-12-30 09:00:00+00", False),
-                ("t2", "C", "2024-01-02 09:00:00+00", True, "Call", "2024-01-02 10:00:00+00", False),
-                ("t3", "C", "2024-01-03 09:00:00+00", True, "Email", None, False),
-                ("t4", "C", "2024-01-04 09:00:00+00", False, "Call", None, False),
-                ("t5", "C", "2024-01-06 09:00:00+00", True, "Call", "2024-01-06 09:00:00+00", False),
-                ("t6", "C", "2024-01-02 09:00:00+00", True, "Task", "2024-01-02 11:00:00+00", True),
+                ("t1", "C", "2023-12-30 09:00", True, "Call", "2023-12-30 09:00", False),
+                ("t2", "C", "2024-01-02 09:00", True, "Call", "2024-01-02 10:00", False),
+                ("t3", "C", "2024-01-03 09:00", True, "Email", None, False),
+                ("t4", "C", "2024-01-04 09:00", False, "Call", None, False),
+                ("t5", "C", "2024-01-06 09:00", True, "Call", "2024-01-06 09:00", False),
+                ("t6", "C", "2024-01-02 09:00", True, "Task", "2024-01-02 11:00", True),
             ],
             "Event": [
                 "Id WhoId CreatedDate StartDateTime IsChild",
-                ("e1", "C", "2024-01-03 12:00:00+00", "2024-01-08 12:00:00+00", False),
-                ("e2", "C", "2024-01-03 12:00:00+00", "2024-01-08 12:00:00+00", True),
+                ("e1", "C", "2024-01-03 12:00", "2024-01-04 12:00", False),
+                ("e3", "C", "2024-01-03 12:00", "2024-01-08 12:00", False),
+                ("e2", "C", "2024-01-03 12:00", "2024-01-04 12:00", True),
             ],
         },
     )
@@ -188,13 +188,13 @@ def test_touches_that_conversion_moved_to_the_contact_come_back(extract: Extract
         ("2024-01-01 09:00", "Create Lead", "L"),
         ("2024-01-02 10:00", "Call", "t2"),
         ("2024-01-03 09:00", "Email", "t3"),
+        ("2024-01-04 12:00", "Meeting", "e1"),
         ("2024-01-05 10:30", "Convert Lead", "h1"),
-        ("2024-01-08 12:00", "Meeting", "e1"),
     ]
 
 
 def test_owner_pairs_count_once_and_queues_are_told_from_people(extract: Extract) -> None:
-    when = ("2024-01-02 09:00:00+00", "2024-01-03 09:00:00+00", "2024-01-04 09:00:00+00", "2024-01-05 09:00:00+00")
+    when = ("2024-01-02 09:00", "2024-01-03 09:00", "2024-01-04 09:00", "2024-01-05 09:00")
     log = extract(
         "lead",
         {
@@ -208,7 +208,7 @@ def test_owner_pairs_count_once_and_queues_are_told_from_people(extract: Extract
                 ("h4", "L", when[1], "ownerAccepted", QUEUE, BEN),
                 ("h5", "L", when[2], "Owner", BEN, ANA),
                 ("h6", "L", when[2], "Owner", "Ben", "Ana"),
-                ("h7", "L", when[3], "ownerAssignment", "Ana", "Inbound"),  # names alone, as reports export them
+                ("h7", "L", when[3], "ownerAssignment", "Ana", "Inbound"),  # names alone, as in reports
             ],
         },
     )
@@ -221,7 +221,7 @@ def test_owner_pairs_count_once_and_queues_are_told_from_people(extract: Extract
 
 
 def test_other_fields_change_once_long_text_included_and_marks_are_no_changes(extract: Extract) -> None:
-    when = "2024-01-02 09:00:00+00"
+    when = "2024-01-02 09:00"
     log = extract(
         "lead",
         {
@@ -244,7 +244,7 @@ def test_other_fields_change_once_long_text_included_and_marks_are_no_changes(ex
 
 
 def test_without_any_history_a_lost_lead_is_bounded_by_its_last_modification(extract: Extract) -> None:
-    row = (*lead(status="Unqualified"), "2024-03-04 05:06:00+00")
+    row = (*lead(status="Unqualified"), "2024-03-04 05:06")
     log = extract("lead", {"Lead": [f"{LEAD} LastModifiedDate", row]})
     assert log.rows("L", "date_only") == [
         ("2024-01-01 09:00", "Create Lead", False),
@@ -259,8 +259,8 @@ def test_a_lead_created_lost_is_disqualified_in_the_second_of_its_creation(extra
             "Lead": [LEAD, lead(status="Unqualified"), lead("M", "Working")],
             "LeadHistory": [
                 HISTORY,
-                ("h1", "L", "2024-01-01 09:00:00+00", "created", None, None),
-                ("h2", "M", "2024-01-02 09:00:00+00", "Status", "New", "Working"),
+                ("h1", "L", "2024-01-01 09:00", "created", None, None),
+                ("h2", "M", "2024-01-02 09:00", "Status", "New", "Working"),
             ],
         },
     )
@@ -276,9 +276,9 @@ def test_cases_carry_the_words_of_the_segments(extract: Extract) -> None:
         {
             "Lead": [
                 "Id CreatedDate OwnerId LeadSource Industry Country RecordTypeId",
-                ("L", "2024-01-01 09:00:00+00", ANA, "Web", "Energy", "Spain", "R"),
-                ("M", "2024-01-01 09:00:00+00", QUEUE, None, None, None, None),
-                ("N", "2023-01-01 09:00:00+00", None, None, None, None, None),
+                ("L", "2024-01-01 09:00", ANA, "Web", "Energy", "Spain", "R"),
+                ("M", "2024-01-01 09:00", QUEUE, None, None, None, None),
+                ("N", "2023-01-01 09:00", None, None, None, None, None),
             ],
             "User": [
                 "Id Name ManagerId Division UserRoleId ProfileId",
@@ -292,14 +292,14 @@ def test_cases_carry_the_words_of_the_segments(extract: Extract) -> None:
             "Campaign": ["Id Name", ("c1", "Spring"), ("c2", "Autumn")],
             "CampaignMember": [
                 "Id LeadId CampaignId CreatedDate",
-                ("m1", "L", "c1", "2024-01-03 09:00:00+00"),
-                ("m2", "L", "c2", "2024-01-02 09:00:00+00"),
+                ("m1", "L", "c1", "2024-01-03 09:00"),
+                ("m2", "L", "c2", "2024-01-02 09:00"),
             ],
-            "LeadHistory": [HISTORY, ("h1", "M", "2024-01-01 09:00:00+00", "created", None, None)],
+            "LeadHistory": [HISTORY, ("h1", "M", "2024-01-01 09:00", "created", None, None)],
         },
     )
-    words = ["owner", "manager", "region", "team", "profile", "queue", "record_type", "source", "campaign", "country"]
-    assert log.cases.sort("case_id").select("case_id", "truncated", *words).rows() == [
+    header = "case_id truncated owner manager region team profile queue record_type source campaign country"
+    assert log.attributes(header) == [
         ("L", False, "Ana", "Ben", "EMEA", "Hunters", "Sales", None, "B2B", "Web", "Autumn", "Spain"),
         ("M", False, "Inbound", None, None, None, None, "Inbound", None, None, None, None),
         ("N", True, None, None, None, None, None, None, None, None, None, None),

@@ -139,22 +139,64 @@ def test_more_activities_than_codes_are_refused() -> None:
     assert coding.code(flat[:65_536]).events["activity"].to_list() == list(range(65_536))
 
 
-CASE = st.sampled_from(["A", "B", "a", "", "006000000000001AAA", "006000000000002AAA", "é"])
-SECONDS = st.one_of(st.integers(0, 3), st.integers(-(10**10), 10**10).map(lambda whole: whole / 1000))
-ROW = st.tuples(
-    CASE,
-    st.sampled_from(["x", "y", "Z"]),
-    st.one_of(st.integers(0, 3), st.integers(-(10**16), 10**16)),
-    st.sampled_from([0, 100, 250]),
-    st.sampled_from([None, "s1", "s2"]),
-    st.sampled_from([None, -1, 2]),
-)
-COLUMNS = st.sampled_from(
-    [list(SCHEMA), list(SCHEMA)[:3], list(SCHEMA)[:4], [*list(SCHEMA)[:3], "direction"], list(SCHEMA)[:5]]
-)
+NAMES = ["x", "y", "Z"]
+IDS = {
+    "one length": ["006gK0000000001AAA", "006gK0000000002AAA", "006gK0000010002AAA"],
+    "told apart in front and behind": ["A-------0000000001", "B-------0000000001", "A-------0000000002"],
+    "many lengths": ["", "a", "B", "é", "006gK0000000001AAA"],
+}
+COLUMNS = [
+    ["case_id", "activity", "occurred_at"],
+    ["case_id", "activity", "occurred_at", "rank"],
+    ["case_id", "activity", "occurred_at", "direction"],
+    ["case_id", "activity", "occurred_at", "rank", "source_id"],
+    list(SCHEMA),
+]
 
 
 @settings(max_examples=150)
-@given(st.lists(ROW, max_size=30), st.randoms(use_true_random=False), COLUMNS)
-def test_equals_a_plain_sort_for_any_order_of_the_rows(rows: list[tuple[object, ...]], order: object, columns: list[str]) -> None:
-    pass
+@given(st.data(), st.sampled_from(list(IDS)), st.sampled_from(COLUMNS), st.sampled_from([1, 10**6, 10**10]))
+def test_equals_a_plain_sort_whatever_the_order_of_the_rows(
+    data: st.DataObject, ids: str, columns: list[str], unit: int
+) -> None:
+    """Time steps of a microsecond, a second and hours: packed as they are, as seconds, and too wide to be packed."""
+    row = st.tuples(
+        st.sampled_from(IDS[ids]),
+        st.sampled_from(NAMES),
+        st.integers(-3, 3).map(lambda steps: START + timedelta(microseconds=steps * unit)),
+        st.sampled_from([0, 100, 250]),
+        st.sampled_from([None, "s1", "s2"]),
+        st.sampled_from([None, -1, 2]),
+    )
+    rows = data.draw(st.lists(row, max_size=25))
+    flat = pl.DataFrame(rows, schema=SCHEMA, orient="row").select(columns)
+    known = ["y", "b", "Z"]
+    coded = coding.code(flat, activities=known)
+    assert coded.activities == (*known, *sorted(set(flat["activity"]) - set(known)))
+    assert coded.case_ids.to_list() == sorted(set(flat["case_id"]))
+    order = ["case_id", "occurred_at", *(name for name in ("rank", "source_id") if name in columns), "activity"]
+    order += [name for name in columns if name not in order]
+    expected = flat.sort(order)
+    case_ix = [coded.case_ids.to_list().index(name) for name in expected["case_id"]]
+    activity = [coded.activities.index(name) for name in expected["activity"]]
+    assert coded.events.drop("case_ix", "activity").equals(expected.drop("case_id", "activity"))
+    assert coded.events.select("case_ix", "activity").rows() == list(zip(case_ix, activity, strict=True))
+    shuffled = flat[data.draw(st.permutations(range(len(flat))))] if rows else flat
+    assert coding.code(shuffled, activities=known).events.equals(coded.events)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(-(10**17), 10**17)), max_size=25), st.integers(0, 3))
+def test_times_of_any_size_sort(rows: list[tuple[int, int]], ranks: int) -> None:
+    """Years 0 to 5000: more bits than one packed integer has."""
+    flat = pl.DataFrame(
+        {
+            "case_id": [f"{2**case:020}" for case, _ in rows],
+            "activity": ["a"] * len(rows),
+            "occurred_at": [time for _, time in rows],
+            "rank": [(time + case) % (ranks + 1) for case, time in rows],
+        },
+        schema={"case_id": pl.String, "activity": pl.String, "occurred_at": pl.Int64, "rank": pl.UInt8},
+    ).cast({"occurred_at": TIME})
+    events = coding.code(flat).events
+    expected = sorted(zip(flat["case_id"], flat["occurred_at"].to_physical(), flat["rank"], strict=True))
+    assert list(zip(events["occurred_at"].to_physical(), events["rank"], strict=True)) == [row[1:] for row in expected]

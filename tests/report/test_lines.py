@@ -7,6 +7,7 @@ import pytest
 
 from crmmining.show.scorecard import Period, current_period, lines_of
 from crmmining.show.sparkline import sparkline
+from crmmining.show.units import NOTHING
 
 FIRSTS = [date(2026, month, 1) for month in (1, 2, 3, 4)]
 FEBRUARY = Period(FIRSTS[1], FIRSTS[2], over=True)
@@ -84,7 +85,7 @@ def test_better_and_worse_need_intervals_that_part(
 
 def test_a_part_without_a_row_in_the_period_shows_dashes_and_not_an_older_value() -> None:
     (line,) = lines_of(rows((0.2, 0.1, 0.3)), "higher", FEBRUARY).lines
-    assert (line.value, line.n, line.interval, line.change) == ("–", "–", "–", "")  # noqa: RUF001
+    assert (line.value, line.n, line.interval, line.change) == (NOTHING, NOTHING, NOTHING, "")
 
 
 def test_segments_are_shown_by_size_and_the_smallest_are_counted() -> None:
@@ -129,3 +130,17 @@ def test_a_constant_is_a_flat_line_in_the_middle_and_one_value_is_none() -> None
     assert flat is not None
     assert flat.lines == ("4.0,14.0 116.0,14.0",)
     assert sparkline([(FIRSTS[0], 3.0), (FIRSTS[1], None)], FIRSTS[1]) is None
+
+
+def test_a_period_without_a_row_is_a_gap_and_a_lone_value_a_dot() -> None:
+    months = rows((0.0, None, None), (0.4, None, None), (0.2, None, None)).filter(pl.col("value") != 0.4)
+    (line,) = lines_of(months, "higher", Period(FIRSTS[2], FIRSTS[3], over=True)).lines
+    assert line.trend is not None
+    assert line.trend.lines == ("4.0,24.0 4.0,24.0", "116.0,4.0 116.0,4.0")
+    assert line.change == ""
+
+
+def test_the_dashed_line_does_not_bridge_a_gap() -> None:
+    line = sparkline([(FIRSTS[0], 0.0), (FIRSTS[1], 4.0), (FIRSTS[2], None), (FIRSTS[3], 2.0)], FIRSTS[2])
+    assert line is not None
+    assert (line.running, line.dot) == ("", None)

@@ -14,6 +14,7 @@ import pytest
 
 from crmmining.show.map import process_map
 from crmmining.show.report import ProcessPage, ReportPage, render
+from crmmining.show.units import NOTHING
 
 AS_OF = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
 FIRSTS = [date(2026, month, 1) for month in (1, 2, 3, 4)]
@@ -190,7 +191,7 @@ def test_the_scorecard_shows_values_with_their_denominators() -> None:
     )
     assert "▲ 25 pp better 81 9 2 39.0 % to 61.0 %" in text
     assert "EMEA, median 2 d 4 h" in text
-    assert "▲ 117 % 30 2 0 –" in text  # noqa: RUF001
+    assert f"▲ 117 % 30 2 0 {NOTHING}" in text
     assert "EMEA, sum 1,234 EUR" in text
     assert "Back again definition" in text
     assert "no value: nothing to count, or switched off" in text
@@ -216,6 +217,17 @@ def test_without_periods_the_values_are_of_all_time() -> None:
     assert "Figures of all time Made by" in text
     assert "rate 25.0 % 80 4 1 17.0 % to 36.0 %" in text
     assert "Trend" not in text
+
+
+def test_cases_that_have_no_date_yet_are_in_no_period() -> None:
+    page = a_page()
+    undated = page.scorecard.with_columns(
+        period_start=pl.lit(None, pl.Date), period_end=pl.lit(None, pl.Date)
+    )
+    assert render(replace(page, scorecard=pl.concat([page.scorecard, undated]))) == render(page)
+    text = words(render(replace(page, scorecard=undated)))
+    assert "Figures of no month yet" in text
+    assert text.count("no value: nothing to count, or switched off") == 4
 
 
 def test_periods_end_in_the_time_zone_of_the_org() -> None:
@@ -304,7 +316,7 @@ HOSTILE = [
     '"]; evil [label="x", URL="javascript:alert(1)"',
     '\\" ]; x -> y [href="javascript:alert(1)"]; \\',
     "&lt;script&gt;alert(1)&lt;/script&gt;",
-    "{{ 7 * 7 }}{% include 'report.css' %}{{ page.__class__ }}",
+    "{{ 7 * 7 }}{% include 'report.css' %}{{ page.version }}",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (None, "–"),  # noqa: RUF001
+        (None, units.NOTHING),
         (0, "0 s"),
         (59.6, "1 m"),
         (3_599, "59 m 59 s"),
@@ -18,7 +18,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
         (DAY - 29, "1 d"),
         (3 * DAY + 90 * MINUTE, "3 d 2 h"),
         (1234 * DAY, "1,234 d"),
-        (-2 * HOUR, "−2 h"),  # noqa: RUF001
+        (-2 * HOUR, "\u22122 h"),
     ],
 )
 def test_durations_show_two_units_and_never_sixty_of_the_smaller(seconds: float | None, text: str) -> None:
@@ -27,7 +27,15 @@ def test_durations_show_two_units_and_never_sixty_of_the_smaller(seconds: float 
 
 @pytest.mark.parametrize(
     ("part", "text"),
-    [(None, "–"), (0.0, "0 %"), (0.0004, "<0.1 %"), (0.5, "50.0 %"), (0.99951, ">99.9 %"), (1.0, "100 %")],  # noqa: RUF001
+    [
+        (None, units.NOTHING),
+        (0.0, "0 %"),
+        (1e-17, "0 %"),
+        (0.0004, "<0.1 %"),
+        (0.5, "50.0 %"),
+        (0.99951, ">99.9 %"),
+        (1.0, "100 %"),
+    ],
 )
 def test_shares_are_never_rounded_to_nothing_or_everything(part: float | None, text: str) -> None:
     assert units.share(part).replace("\u00a0", " ") == text
@@ -41,8 +49,8 @@ def test_shares_are_never_rounded_to_nothing_or_everything(part: float | None, t
         (-0.001, "number", "0"),
         (12.5, "EUR", "12.5 EUR"),
         (1234.56, "EUR", "1,235 EUR"),
-        (None, "USD", "–"),  # noqa: RUF001
-        (None, "share", "–"),  # noqa: RUF001
+        (None, "USD", units.NOTHING),
+        (None, "share", units.NOTHING),
     ],
 )
 def test_values_in_their_unit(number: float | None, unit: str, text: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from crmmining.kernels.packing import tally_rows
-from crmmining.kernels.traces import traces
+from crmmining.kernels.traces import first_of_run, traces
 
 TALLY = pl.Schema({"source": pl.UInt16, "target": pl.UInt16, "seconds": pl.Int64, "n": pl.Int64})
 MICROSECONDS = 1_000_000
@@ -36,19 +36,18 @@ def transitions(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def summarise(tally: pl.DataFrame) -> pl.DataFrame:
-    """Sum a tally of transitions up per edge, sorted by `source`, `target`.
+    """Sum a tally of transitions, as `transitions` and `merge.add` sort it, up per edge.
 
-    `n`, `total_seconds` (Int64), `median_seconds`, `p90_seconds`, `mean_seconds` (Float64); quantiles
+    `source`, `target`, `n`, `total_seconds` (Int64), `median_seconds`, `p90_seconds`, `mean_seconds` (Float64); quantiles
     interpolate linearly between the two nearest values, as numpy and DuckDB's quantile_cont do.
     """
-    tally = tally.sort("source", "target", "seconds")
-    edges = tally.group_by("source", "target", maintain_order=True).agg(
-        pl.sum("n"), total_seconds=(pl.col("seconds") * pl.col("n")).sum()
-    )
-    below = np.concatenate([[0], np.cumsum(edges["n"].to_numpy())])[:-1]
-    reached = np.cumsum(tally["n"].to_numpy())
-    seconds = tally["seconds"].to_numpy()
-    count = edges["n"].to_numpy()
+    edge = [name for name in ("source", "target") if len(tally)]
+    first = np.logical_or.reduce([first_of_run(tally[name].to_numpy()) for name in edge]) if edge else []
+    start = np.flatnonzero(first)
+    seconds, n = tally["seconds"].to_numpy(), tally["n"].to_numpy()
+    reached = np.cumsum(n)
+    below = (reached - n)[start]
+    count = np.diff(below, append=reached[-1:])
 
     def quantile(tenths: int) -> pl.Series:
         whole, part = np.divmod((count - 1) * tenths, 10)
@@ -56,10 +55,9 @@ def summarise(tally: pl.DataFrame) -> pl.DataFrame:
         high = seconds[np.searchsorted(reached, below + whole + (part > 0), side="right")]
         return pl.Series(low + (high - low) * part / 10, dtype=pl.Float64)
 
-    return edges.with_columns(
-        median_seconds=quantile(5),
-        p90_seconds=quantile(9),
-        mean_seconds=pl.col("total_seconds") / pl.col("n"),
+    total = np.add.reduceat(seconds * n, start) if edge else count
+    return tally[start].select("source", "target", n=pl.Series(count), total_seconds=pl.Series(total)).with_columns(
+        median_seconds=quantile(5), p90_seconds=quantile(9), mean_seconds=pl.col("total_seconds") / pl.col("n")
     )
 
 

@@ -14,7 +14,7 @@ _AGGREGATES = {"sum": summaries.exact_sum, "mean": summaries.mean, "median": pl.
 
 
 def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:  # noqa: PLR0911 - one per kind
-    """Wide rows of one KPI: period_start (if there is a period), segments, n, open, excluded, one column per part.
+    """Wide rows of one KPI: its keys, n, open, excluded and one column per part.
 
     Shares come with `<part>_low` and `<part>_high`; money with the column `currency`.
     """
@@ -43,13 +43,14 @@ def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:  # noqa: PLR0911
 def _volume(log: EventLog, kpi: Volume, cut: Cut) -> pl.DataFrame:
     instant = pl.col(f"{kpi.count}_at")
     reached = instant.is_not_null()
-    return summaries.summarise(
+    tally = summaries.summarise(
         cut.cases(log, instant),
         cut.keys,
         counted=reached,
         waiting=~reached & pl.col("open"),
         values={"count": reached.sum().cast(pl.Float64)},
     )
+    return tallies.every_period(tally, cut, log.as_of)
 
 
 def _share(log: EventLog, kpi: Share, cut: Cut) -> pl.DataFrame:

@@ -1,13 +1,15 @@
 """KPIs that count events or moments instead of cases: volume of events, stock of open cases."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from crmmining.eventlog import EventLog
 from crmmining.kernels import merge, stock, volume
 from crmmining.measure.cut import Cut
-from crmmining.periods import Period, period_end
+from crmmining.periods import period_end
 
 _ANY_DAY = date(1970, 1, 1)
 
@@ -15,72 +17,85 @@ _ANY_DAY = date(1970, 1, 1)
 def event_volume(log: EventLog, milestone: str, cut: Cut) -> pl.DataFrame:
     """How often a milestone was passed: keys, n, open, excluded, count."""
     codes = log.codes(milestone)
-    groups = cut.groups(log)
-    tallies, offset = [], 0
-    for p in log.partitions:
-        events = cut.window(p.events.filter(pl.col("activity").is_in(codes)), pl.col("occurred_at"))
-        tallies.append(_tally(events, groups["group"].slice(offset, p.cases.height), cut))
-        offset += p.cases.height
-    tally = merge.add(tallies, ["group", "period"]).join(groups.unique(), on="group")
-    wide = tally.rename({"period": "period_start"}).select(*cut.keys, "n")
-    if wide.is_empty() and not cut.keys:
-        wide = pl.DataFrame({"n": [0]})
-    return wide.with_columns(**_none_left(), count=pl.col("n").cast(pl.Float64))
+    passed = [
+        cut.window(p.events.filter(pl.col("activity").is_in(codes)), pl.col("occurred_at"))
+        for p in log.partitions
+    ]
+    tally = _tally(log, passed, cut)
+    if tally.is_empty() and not cut.keys:
+        tally = pl.DataFrame({"n": [0]})
+    return every_period(tally, cut, log.as_of).with_columns(**_none_left(), count=_number("n"))
 
 
 def open_stock(log: EventLog, cut: Cut) -> pl.DataFrame:
-    """Open cases at the end of each period (the last one: at as_of): keys, n, open, excluded, open_cases.
+    """Open cases at the end of each period: keys, n, open, excluded, open_cases.
 
-    Without a period: at as_of. A group keeps a row for every period from its first case on.
+    Without a period and in the running one: at as_of. A window keeps the periods that begin in it.
     """
-    groups = cut.groups(log)
     if cut.period is None:
         counted = pl.col("open").sum().cast(pl.Int64).alias("n")
-        cells = groups.with_columns(log.facts["open"])
-        held = cells.group_by(cut.keys).agg(counted) if cut.keys else cells.select(counted)
-        return held.with_columns(**_none_left(), open_cases=pl.col("n").cast(pl.Float64))
+        cells = log.facts.select("open", *map(log.segment, cut.by))
+        held = cells.group_by(cut.by).agg(counted) if cut.by else cells.select(counted)
+        return held.with_columns(**_none_left(), open_cases=_number("n"))
     ends = [code for word in log.process.ends for code in log.codes(word)]
     reopens = [code for word in log.process.reopens for code in log.codes(word)]
-    tallies, offset = [], 0
-    for p in log.partitions:
-        flips = stock.changes(p.events, ends, reopens)
-        cells = groups["group"].slice(offset, p.cases.height)
-        for sign in (1, -1):
-            tally = _tally(flips.filter(pl.col("change") == sign), cells, cut)
-            tallies.append(tally.with_columns(change=pl.col("n") * sign).drop("n"))
-        offset += p.cases.height
-    moved = merge.add(tallies, ["group", "period"])
-    held = (
-        moved.group_by("group")
-        .agg(pl.min("period"))
-        .join(_grid(moved, log.as_of, cut, cut.period), on="group", how="inner", suffix="_at")
-        .filter(pl.col("period_at") >= pl.col("period"))
-        .join(moved, left_on=["group", "period_at"], right_on=["group", "period"], how="left")
-        .sort("group", "period_at")
-        .with_columns(n=pl.col("change").fill_null(0).cum_sum().over("group"))
-        .join(groups.unique(), on="group")
-        .select(pl.col("period_at").alias("period_start"), *cut.by, "n")
-    )
-    held = cut.window(held, pl.col("period_start").cast(pl.Datetime("us", "UTC")))
-    return held.with_columns(**_none_left(), open_cases=pl.col("n").cast(pl.Float64))
+    flips = [stock.changes(p.events, ends, reopens) for p in log.partitions]
+    moved = [
+        _tally(log, [f.filter(pl.col("change") == sign) for f in flips], cut).with_columns(pl.col("n") * sign)
+        for sign in (1, -1)
+    ]
+    net = pl.concat(moved).group_by(cut.keys).agg(pl.sum("n"))
+    held = every_period(net, cut, log.as_of)
+    running = pl.col("n").cum_sum()
+    held = held.with_columns(running.over(cut.by) if cut.by else running)
+    zone = ZoneInfo(cut.org.time_zone)
+    if cut.since is not None:
+        held = held.filter(pl.col("period_start") >= cut.since.astimezone(zone).date())
+    if cut.until is not None:
+        held = held.filter(pl.col("period_start") < cut.until.astimezone(zone).date())
+    return held.with_columns(**_none_left(), open_cases=_number("n"))
 
 
-def _tally(events: pl.DataFrame, groups: pl.Series, cut: Cut) -> pl.DataFrame:
-    if cut.period is None:
-        starts = pl.repeat(_ANY_DAY, events.height, dtype=pl.Date, eager=True)
-    else:
-        starts = events.select(cut.start(pl.col("occurred_at"), cut.period)).to_series()
-    return volume.volume(events, groups, starts)
+def every_period(tally: pl.DataFrame, cut: Cut, as_of: datetime) -> pl.DataFrame:
+    """The tally with a row of zeros for every cell and period that has none, up to the period of `as_of`.
 
-
-def _grid(moved: pl.DataFrame, as_of: datetime, cut: Cut, period: Period) -> pl.DataFrame:
-    last = pl.select(cut.start(pl.lit(as_of.astimezone(UTC), pl.Datetime("us", "UTC")), period)).item()
-    days, day = [], moved["period"].min()
+    Rows without a period stay as they are; without `cut.period` nothing is added.
+    """
+    dated = tally if cut.period is None else tally.filter(pl.col("period_start").is_not_null())
+    if cut.period is None or dated.is_empty():
+        return tally
+    end = as_of if cut.until is None else min(as_of, cut.until - timedelta(microseconds=1))
+    last = pl.select(cut.start(pl.lit(end).dt.convert_time_zone("UTC"), cut.period)).item()
+    days, day = [], dated["period_start"].min()
     while isinstance(day, date) and day <= last:
         days.append(day)
-        day = pl.select(period_end(pl.lit(day), period)).item()
-    periods = pl.DataFrame({"period": days}, schema={"period": pl.Date})
-    return moved.select("group").unique().join(periods, how="cross")
+        day = pl.select(period_end(pl.lit(day), cut.period)).item()
+    grid = pl.DataFrame({"period_start": days}, schema={"period_start": pl.Date})
+    if cut.by:
+        grid = dated.select(cut.by).unique().join(grid, how="cross")
+    known = grid.join(dated, on=cut.keys, how="left", nulls_equal=True)
+    filled = known.with_columns(pl.exclude(cut.keys).fill_null(0)).select(tally.columns)
+    undated = tally.filter(pl.col("period_start").is_null())
+    return pl.concat([filled, undated]).sort(cut.keys, nulls_last=True)
+
+
+def _tally(log: EventLog, events: Sequence[pl.DataFrame], cut: Cut) -> pl.DataFrame:
+    """Events of each partition counted by keys: keys, n."""
+    cells = cut.groups(log)
+    tallies, offset = [], 0
+    for partition, own in zip(log.partitions, events, strict=True):
+        if cut.period is None:
+            starts = pl.repeat(_ANY_DAY, own.height, dtype=pl.Date, eager=True)
+        else:
+            starts = own.select(cut.start(pl.col("occurred_at"), cut.period)).to_series()
+        tallies.append(volume.volume(own, cells["group"].slice(offset, partition.cases.height), starts))
+        offset += partition.cases.height
+    tally = merge.add(tallies, ["group", "period"]).join(cells.unique(), on="group")
+    return tally.rename({"period": "period_start"}).select(*cut.keys, "n")
+
+
+def _number(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.Float64)
 
 
 def _none_left() -> dict[str, pl.Expr]:

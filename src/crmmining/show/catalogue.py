@@ -55,7 +55,8 @@ def _table(catalogue: Catalogue) -> str:
     from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
     from rich.table import Table  # noqa: PLC0415
 
-    console = Console(file=StringIO(), width=140)
+    page = StringIO()
+    console = Console(file=page, width=140)
     for name, process in catalogue.processes.items():
         table = Table(title=f"{process.title} ({name})", title_justify="left", expand=True)
         for heading, ratio in (("KPI", 2), ("kind", 1), ("question", 4), ("formula", 5), ("unit", 1)):
@@ -64,4 +65,4 @@ def _table(catalogue: Catalogue) -> str:
             table.add_row(kpi.name, kpi.kind, kpi.question, kpi.formula, kpi.unit)
         console.print(table)
         console.print(f"milestones: {', '.join(process.milestones)}\n")
-    return console.file.getvalue().rstrip()  # type: ignore[attr-defined]
+    return page.getvalue().rstrip()

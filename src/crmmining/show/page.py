@@ -24,6 +24,9 @@ def build_page(
     moved = pl.col("disposition").is_in(["used", "quarantined", "filtered"])
     off = quality.filter(pl.col("disposition") == "off")
     lines = {name: off.filter(pl.col("table") == name)["reason"].to_list() for name in logs}
+    noticed = (pl.col("disposition") == "finding") | (
+        (pl.col("disposition") == "off") & ~pl.col("table").is_in(list(logs))
+    )
     return ReportPage(
         source=source,
         as_of=next(iter(logs.values())).as_of,
@@ -31,7 +34,7 @@ def build_page(
         scorecard=scorecard,
         kpis=kpis.filter(pl.col("process").is_in(list(logs))),
         quality=quality.filter(moved).drop("examples"),
-        findings=quality.filter(pl.col("disposition") == "finding").select(
+        findings=quality.filter(noticed).select(
             "table", pl.col("reason").alias("finding"), "rows", "examples"
         ),
         processes=[_process(log, lines[name]) for name, log in logs.items()],
@@ -48,7 +51,7 @@ def _process(log: EventLog, off: list[str]) -> ProcessPage:
         title=log.process.title,
         cases=cases.height,
         events=sum(p.events.height for p in log.partitions),
-        open=cases["open"].sum(),
+        open=int(cases["open"].sum()),
         variants=variants.head(50).drop("activities"),
         n_variants=variants.height,
         map_svg=map_of(log),
@@ -62,5 +65,6 @@ def map_of(log: EventLog) -> str:
     nodes = counts.join(log.endpoints(), on="activity", how="left").with_columns(
         pl.col("starts", "ends").fill_null(0)
     )
-    edges = log.transitions().select("source", "target", "n", "median_seconds")
+    seconds = pl.col("median").dt.total_microseconds() / 1_000_000
+    edges = log.transitions().select("source", "target", "n", median_seconds=seconds)
     return process_map(nodes, edges, title=log.process.title)

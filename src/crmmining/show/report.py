@@ -89,7 +89,8 @@ class _Scope(NamedTuple):
 def render(page: ReportPage) -> str:
     """Write the report as one HTML page: no script, no network, all text escaped, same input same bytes.
 
-    Scorecard values are those of the latest period that is over as of `page.as_of`; processes and KPIs keep
+    Scorecard values are those of the latest period that is over as of `page.as_of`; rows without a period
+    (cases that have no date for a KPI yet) show only where `page.period` is null. Processes and KPIs keep
     the order of `page.processes` and `page.kpis`; the 15 most frequent variants are shown.
     Raises ValueError when `page.as_of` has no time zone or a KPI belongs to no process of the page.
     """
@@ -101,10 +102,11 @@ def render(page: ReportPage) -> str:
     import jinja2  # noqa: PLC0415  # slow to load, and only a report needs it
 
     as_of = page.as_of.astimezone(ZoneInfo(page.time_zone))
-    period = current_period(page.scorecard, as_of.date())
+    dated = page.scorecard.filter(pl.col("period_start").is_not_null()) if page.period else page.scorecard
+    period = current_period(dated, as_of.date())
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("crmmining.show"),
-        autoescape=False,
+        autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -118,7 +120,7 @@ def render(page: ReportPage) -> str:
         period=period,
         scopes=_reconcile(page.quality),
         findings=page.findings.to_dicts(),
-        kpis={process.name: _kpis(page, process.name, period) for process in page.processes},
+        kpis={process.name: _kpis(page.kpis, dated, process.name, period) for process in page.processes},
         variants={p.name: p.variants.head(_MOST_VARIANTS).to_dicts() for p in page.processes},
         spark=sparkline,
         style=style,
@@ -126,11 +128,10 @@ def render(page: ReportPage) -> str:
     )
 
 
-def _kpis(page: ReportPage, process: str, period: Period | None) -> list[_Kpi]:
-    kpis = page.kpis.filter(pl.col("process") == process)
-    named = kpis.select("kpi", "kind", "question", "formula", "better")
-    nothing = page.scorecard.clear()
-    by_kpi = {} if page.scorecard.is_empty() else page.scorecard.partition_by("kpi", as_dict=True)
+def _kpis(kpis: pl.DataFrame, scorecard: pl.DataFrame, process: str, period: Period | None) -> list[_Kpi]:
+    named = kpis.filter(pl.col("process") == process).select("kpi", "kind", "question", "formula", "better")
+    nothing = scorecard.clear()
+    by_kpi = {} if scorecard.is_empty() else scorecard.partition_by("kpi", as_dict=True)
     return [
         _Kpi(kpi, kind, question, formula, better, lines_of(by_kpi.get((kpi,), nothing), better, period))
         for kpi, kind, question, formula, better in named.iter_rows()

@@ -83,8 +83,8 @@ def current_period(rows: pl.DataFrame, today: date) -> Period | None:
 def lines_of(rows: pl.DataFrame, better: str, period: Period | None) -> KpiLines:
     """Turn the tidy rows of one KPI into lines: parts as they come, largest segment first, ties by name.
 
-    A line shows its row of `period`, else its row without a period, else dashes. Of more than 12 segments the
-    smallest are left out and counted.
+    A line shows its row of `period` (null: the row without a period), else dashes. Of more than 12 segments
+    the smallest are left out and counted.
     """
     if rows.is_empty():
         return KpiLines([], 0)
@@ -114,16 +114,29 @@ def lines_of(rows: pl.DataFrame, better: str, period: Period | None) -> KpiLines
 
 
 def _at(rows: Sequence[_Row], period: Period | None) -> _Row | None:
-    by_start = {row.start: row for row in rows}
-    return by_start.get(period.start if period else None, by_start.get(None))
+    start = period.start if period else None
+    return next((row for row in rows if row.start == start), None)
+
+
+def _points(rows: Sequence[_Row]) -> list[tuple[date, float | None]]:
+    """Give the values by period, and a null where a period between two others has no row."""
+    points: list[tuple[date, float | None]] = []
+    end = None
+    for row in rows:
+        if row.start is None:
+            continue
+        if end is not None and end < row.start:
+            points.append((end, None))
+        points.append((row.start, row.value))
+        end = row.end
+    return points
 
 
 def _line(part: str, segment: str, rows: Sequence[_Row], better: str, period: Period | None) -> Line:
     unit = rows[-1].unit
     row = _at(rows, period) or _Row(None, None, unit, *[None] * 6)
     before = next((other for other in rows if other.end is not None and other.end == row.start), None)
-    points = [(other.start, other.value) for other in rows if other.start is not None]
-    trend = sparkline(points, period.start) if period else None
+    trend = sparkline(_points(rows), period.start) if period else None
     no_interval = row.low is None or row.high is None
     return Line(
         part=part,

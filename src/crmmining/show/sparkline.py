@@ -24,6 +24,8 @@ class Sparkline:
 def sparkline(points: Sequence[tuple[date, float | None]], current: date) -> Sparkline | None:
     """Scale (period start, value) points, sorted by start, to a box of WIDTH x HEIGHT; a null leaves a gap.
 
+    A value between two gaps is a line from itself to itself, which round ends make a dot.
+
     Returns null with fewer than two values: a line needs two points.
 
     >>> line = sparkline([(date(2026, 1, 1), 1.0), (date(2026, 2, 1), 3.0)], date(2026, 2, 1))
@@ -48,6 +50,7 @@ def sparkline(points: Sequence[tuple[date, float | None]], current: date) -> Spa
     for start, number in points:
         if number is None:
             runs.append([])
+            running = []
             continue
         at = place(start, number)
         if start > current:
@@ -57,7 +60,7 @@ def sparkline(points: Sequence[tuple[date, float | None]], current: date) -> Spa
         running = [",".join(at)]
         dot = at if start == current else None
     return Sparkline(
-        lines=tuple(" ".join(run) for run in runs if len(run) > 1),
+        lines=tuple(" ".join(run if len(run) > 1 else run * 2) for run in runs if run),
         running=" ".join(running) if len(running) > 1 else "",
         dot=dot,
         lowest=lowest,

@@ -4,6 +4,7 @@ NOTHING = "\u2013"  # a dash: nothing to show
 _MINUS, _SPACE = "\u2212", "\u00a0"  # a real minus sign; a space that keeps number and unit on one line
 _SIZES = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _SMALLEST_SHARE = 0.0005  # below it, one decimal of a per cent shows nothing
+_NOISE = 1e-9  # what float arithmetic leaves of a zero
 _WHOLE_MONEY_FROM = 1_000
 _WHOLE_CHANGE_FROM = 100
 
@@ -28,6 +29,8 @@ def share(part: float | None) -> str:
     """
     if part is None:
         return NOTHING
+    if abs(part) < _NOISE:
+        part = 0.0
     if 0 < part < _SMALLEST_SHARE:
         return f"<0.1{_SPACE}%"
     if 1 - _SMALLEST_SHARE <= part < 1:

@@ -91,13 +91,6 @@ def number_text(values: pl.Expr) -> pl.Expr:
     return values.cast(pl.String) + ".0"
 
 
-def last_by(group: Ints, values: Ints, size: int, start: int = NONE) -> Ints:
-    """Greatest value per group, `start` for empty groups."""
-    result = np.full(size, start, dtype=np.int64)
-    np.maximum.at(result, group, values)
-    return result
-
-
 def count_by(group: Ints, size: int) -> Ints:
     """Rows per group; negative groups are not counted."""
     return np.bincount(group[group >= 0], minlength=size).astype(np.int64)

@@ -39,7 +39,7 @@ _DURATION: Final = 120 * DAY
 
 
 def campaign_table(world: World, leads: Leads, opportunities: Opportunities, responses: Ints) -> pl.DataFrame:
-    """Table Campaign; `responses` holds the campaign of every response. Money is in the corporate currency."""
+    """Table Campaign; `responses` holds the campaign of every response. Money is in US dollars."""
     users = world.org.user_ids
     number = np.arange(CAMPAIGNS)
     start = campaign_start(number)

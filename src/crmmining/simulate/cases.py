@@ -17,9 +17,11 @@ from crmmining.simulate.ids import in_order_of, make_ids
 from crmmining.simulate.org import AUTOMATION, SUPPORT
 from crmmining.simulate.picklists import CASE_STATUSES, CLOSED, ESCALATED, NEW, PRODUCTS, WAITING, WORKING
 from crmmining.simulate.touches import Touches
+from crmmining.simulate.words import SUBJECTS
 from crmmining.simulate.world import World
 
 BASE_REOPENING: Final = 0.08
+_REOPENING_AGAIN: Final = 0.2
 ORIGINS: Final = ["Web", "Email", "Phone"]
 PRIORITIES: Final = ["Low", "Medium", "High"]
 SOLUTIONS: Final = 40
@@ -52,7 +54,6 @@ class Cases:
     first_closed_at: Ints
     closed_at: Ints
     stopped_at: Ints
-    stopped: Ints
     changed: Ints
     changer: Ints
     history: History
@@ -86,46 +87,34 @@ def _open(world: World, dice: Dice, accounts: Accounts) -> Cases:
     anytime = opened + (share * (end - opened)).astype(np.int64)
     in_hours = org.calendar.within(opened, end, share, org.zone(SUPPORT, region))
     created = np.where((origin == _PHONE) | dice.chance(count, 0.6), in_hours, anytime)
+    kept = (created > accounts.created[account]) & (created <= END)
+    account, region, origin, created = account[kept], region[kept], origin[kept], created[kept]
+    count = len(created)
     agent = org.member(SUPPORT, region, dice.uniform(count))
-    contact = accounts.contact_of(account, dice.uniform(count))
-    product = dice.choice(count, [1] * len(PRODUCTS))
-    priority = dice.choice(count, [0.3, 0.5, 0.2])
     born_closed = (origin == _PHONE) & dice.chance(count, 0.06)
     direct = born_closed | dice.chance(count, 0.12)
-    subject = dice.choice(count, [1] * 8)
-
-    kept = (created > accounts.created[account]) & (created <= END)
-    account, contact, region, origin, created, agent, product, priority, born_closed, direct, subject = (
-        values[kept]
-        for values in (
-            account, contact, region, origin, created, agent, product, priority, born_closed, direct, subject,
-        )
-    )  # fmt: skip
-    count = len(created)
     creator = np.where(origin == _PHONE, agent, AUTOMATION)
     history = History()
     history.mark(Saves(np.arange(count), created, creator), "created")
-    never = np.full(count, NEVER)
     return Cases(
         account=account,
-        contact=contact,
+        contact=accounts.contact_of(account, dice.uniform(count)),
         created=created,
         creator=creator,
         region=region,
         owner=np.where(direct, agent, org.queue(SUPPORT, region)),
         agent=agent,
-        product=product,
+        product=dice.choice(count, [1] * len(PRODUCTS)),
         origin=origin,
-        priority=priority,
-        subject=subject,
+        priority=dice.choice(count, [0.3, 0.5, 0.2]),
+        subject=dice.choice(count, [1] * len(SUBJECTS)),
         status=np.where(born_closed, CLOSED, NEW),
         escalated=np.zeros(count, dtype=bool),
         born_closed=born_closed,
         responded_at=np.where(born_closed, created, NEVER),
         first_closed_at=np.where(born_closed, created, NEVER),
         closed_at=np.where(born_closed, created, NEVER),
-        stopped_at=never.copy(),
-        stopped=np.zeros(count, dtype=np.int64),
+        stopped_at=np.full(count, NEVER),
         changed=created.copy(),
         changer=creator.copy(),
         history=history,
@@ -162,9 +151,8 @@ class _Desk:
         handled = everyone[~cases.born_closed & ~dice.chance(cases.count, 0.01)]
         answered = self._respond(handled)
         closed = self._resolve(answered, cases.responded_at, _RESOLUTION_HOURS, first=True)
-        for share in (BASE_REOPENING, 0.2):
-            factor = self.rework[closed] if share == BASE_REOPENING else np.ones(len(closed))
-            again = closed[dice.chance(len(closed), np.minimum(share * factor, 1.0))]
+        for share in (np.minimum(BASE_REOPENING * self.rework, 1.0), np.full(cases.count, _REOPENING_AGAIN)):
+            again = closed[dice.chance(len(closed), share[closed])]
             reopened = self._reopen(again)
             closed = self._resolve(reopened, cases.changed, _RESOLUTION_HOURS / 3, first=False)
         for name in ("mails", "comments", "solved"):
@@ -286,7 +274,6 @@ class _Desk:
         back, at = ix[part], ends[part]
         self._mail(back, at, incoming=True)
         self._status(back, at, np.full(len(back), AUTOMATION), WORKING)
-        cases.stopped[back] += at - cases.stopped_at[back]
         cases.stopped_at[back] = NEVER
 
     def _escalate(self, ix: Ints, at: Ints, mask: Bools) -> None:

@@ -46,23 +46,24 @@ def simulate(
 ) -> Path:
     """Write a simulated CRM of the years 2023 to 2025: one file per Salesforce table, and `truth.json`.
 
-    `accounts` is the number of accounts that sales opens itself; all other volumes follow from it, and converted
-    leads add accounts of their own. The same arguments give the same bytes. `effects` switches the planted facts on
-    or off, all at once or by name; a number instead sets an effect's factor. `without` leaves tables out.
-    `retention_months` drops field history older than so many months before the end of 2025, as Salesforce does.
+    `accounts` is the number of accounts that sales opens itself; all other volumes follow from it, and
+    converted leads add accounts of their own. The same arguments give the same bytes. `effects` switches the
+    planted facts on or off, all at once or by name; a number instead sets an effect's factor. `without`
+    leaves tables out. `retention_months` drops field history older than so many months before the end of
+    2025, as Salesforce does.
 
     CSV is RFC 4180 with LF, UTF-8 and instants like 2024-03-01T09:30:00.000Z; Parquet holds typed columns.
-    Nothing that the CRM recorded is later than 2025-12-31T23:59:59Z; only plans (due dates, expected close dates,
-    targets) lie ahead of it.
+    Nothing that the CRM recorded is later than 2025-12-31T23:59:59Z; only plans (due dates, expected close
+    dates, targets) lie ahead of it.
 
-    Raises UnknownNameError for an unknown table, effect or format, OutputError when `folder` holds anything but an
-    earlier simulation, CrmMiningError for numbers out of range.
+    Raises UnknownNameError for an unknown table, effect or format, OutputError when `folder` holds anything
+    but an earlier simulation, CrmMiningError for numbers out of range.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
     ...     crm = simulate(f"{place}/crm", accounts=10, seed=1)
     ...     print((crm / "CurrencyType.csv").read_text().splitlines()[1][:27])
-    01L5e0000000001AAE,USD,1.0,
+    01L5e0000000001EAA,USD,1.0,
     """
     for table in sorted(set(without)):
         if table not in TABLES:
@@ -71,10 +72,11 @@ def simulate(
         raise UnknownNameError("format", format, get_args(Format))
     if accounts < 1 or seed < 0 or (retention_months is not None and retention_months < 1):
         raise CrmMiningError(
-            f"accounts ({accounts}) and retention_months ({retention_months}) must be 1 or more, seed ({seed}) 0 or more."
+            f"accounts ({accounts}) and retention_months ({retention_months}) must be 1 or more, "
+            f"seed ({seed}) 0 or more."
         )
     in_force = Effects.of(effects)
-    target = Path(folder)
+    target = Path(folder).absolute()
     with Staging(target, TABLES) as staging:
         rows: dict[str, int] = {}
         for name, table_rows in _tables(accounts, seed, in_force, retention_months):
@@ -82,7 +84,7 @@ def simulate(
                 write_table(staging, name, table_rows, format)
                 rows[name] = table_rows.height
         write_truth(staging, _truth(accounts, seed, in_force, retention_months, rows))
-    return target
+    return Path(folder)
 
 
 def _truth(

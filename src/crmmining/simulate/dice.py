@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crmmining.simulate.arrays import Bools, Floats, Ints, whole
 
@@ -19,7 +20,7 @@ class Dice:
         """Numbers from 0 to below 1."""
         return self._generator.random(size)
 
-    def chance(self, size: int, share: float | Floats) -> Bools:
+    def chance(self, size: int, share: float | NDArray[np.floating]) -> Bools:
         """Mark each with the given probability."""
         return self.uniform(size) < share
 

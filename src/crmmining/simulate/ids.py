@@ -75,7 +75,7 @@ def make_ids(table: str, serials: Ints) -> pl.Series:
     """Build 18-character Ids of a table from running numbers.
 
     >>> make_ids("Account", np.array([0, 61, 62], dtype=np.int64)).to_list()
-    ['0015e0000000001AAA', '0015e000000000zAAA', '0015e0000000010AAA']
+    ['0015e0000000001AAA', '0015e0000000010AAA', '0015e0000000011AAA']
     """
     prefix = KEY_PREFIXES[table]
     shared = sorted(name for name, key in KEY_PREFIXES.items() if key == prefix)

@@ -1,4 +1,4 @@
-"""Opportunities: stages with advance, skip, regress and reopening; amounts, close dates, owners that change."""
+"""Opportunities: stages with advance, skip, regress, reopening; changing amounts, close dates and owners."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,9 +24,10 @@ _STEP_HOURS: Final = 30.0
 _SPREAD: Final = 0.8
 _PRICED: Final = 2
 """From this stage on an amount is asked for."""
-_BACK, _ON, _LEAP, _GIVE_UP, _STALL = range(5)
+# Back, on, skip one, give up, stall.
 _MOVES: Final = [0.07, 0.74, 0.09, 0.07, 0.03]
 _STEPS: Final = np.array([-1, 1, 2, 0, 0], dtype=np.int64)
+_GIVE_UP, _STALL = 3, 4
 
 
 @dataclass
@@ -211,18 +212,15 @@ class _Pipeline:
         moved = on_time & (new != old) & ~stalled
         part, stage = ix[moved], new[moved]
         today = self.clock[part] // DAY
-        close = np.where(
-            stage >= WON, today, np.maximum(all_.close[part], today + np.where(closed[moved], 30, 0))
-        )
-        close = np.where((stage >= WON) | closed[moved], close, all_.close[part])
+        expected = np.where(closed[moved], np.maximum(all_.close[part], today + 30), all_.close[part])
+        close = np.where(stage >= WON, today, expected)
         amount = np.where((stage == WON) & (all_.amount[part] < 0), self.unit[part] * 80, all_.amount[part])
-        all_.won_at[part] = np.where(
-            (stage == WON) & (all_.won_at[part] == NEVER), self.clock[part], all_.won_at[part]
-        )
+        all_.won_at[part] = np.where(stage == WON, self.clock[part], NEVER)
         self._save(part, self.clock[part], stage, amount, close)
         all_.staged[part] = self.clock[part]
         again = on_time & ~stalled & (new != WON) & ((new != LOST) | dice.chance(len(ix), 0.06))
-        return ix[again]
+        going: Ints = ix[again]
+        return going
 
     def _save(self, ix: Ints, at: Ints, stage: Ints, amount: Ints, close: Ints) -> None:
         """The owner saves; what was there before stands beside what is there now."""
@@ -286,7 +284,7 @@ class _Pipeline:
         self._save(ix, at, all_.stage[ix], all_.amount[ix], new)
 
     def _quote(self, ix: Ints, at: Callable[[Floats], Ints], mask: Bools) -> None:
-        """Quote once the proposal stage is reached; large deals need an approval first, some get a second quote."""
+        """Quote once the proposal stage is reached: large deals are approved first, some quoted twice."""
         all_, count = self.all, len(ix)
         asked, decided, first, second = (at(np.full(count, share)) for share in (0.05, 0.12, 0.2, 0.5))
         mask = mask & self.dice.chance(count, 0.85)

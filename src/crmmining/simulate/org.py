@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import Floats, Ints, pick
-from crmmining.simulate.columns import blank, flag, set_up, text
+from crmmining.simulate.arrays import NONE, Floats, Ints, pick
+from crmmining.simulate.columns import flag, joined, set_up, text
 from crmmining.simulate.dice import Dice
 from crmmining.simulate.ids import numbered
 from crmmining.simulate.words import FIRST_NAMES, LAST_NAMES
@@ -30,8 +30,9 @@ HOLIDAYS: Final = {
     "Christmas Day": [date(year, 12, 25) for year in range(2022, 2031)],
     "Company Day": [date(2024, 6, 14)],
 }
-AUTOMATION, ADMINISTRATOR, MARKETING = 0, 1, 2
-_EXECUTIVES: Final = 4
+AUTOMATION, ADMINISTRATOR, MARKETING, _CHIEF, _DIRECTORS = range(5)
+_BOARD: Final = _DIRECTORS + len(REGIONS)
+"""Users before the first team: the machine, two offices, the chief, a director per region."""
 SET_UP: Final = int(datetime(2022, 12, 15, 8, tzinfo=UTC).timestamp())
 
 RECORD_TYPES: Final = [
@@ -61,7 +62,6 @@ class Org:
     user_team: Ints
     user_region: Ints
     user_ids: pl.Series
-    user_names: pl.Series
     owner_ids: pl.Series
     owner_names: pl.Series
     record_type_ids: pl.Series
@@ -73,7 +73,7 @@ class Org:
         return len(self.user_ids)
 
     def member(self, function: int, region: Ints, share: Floats) -> Ints:
-        """Give a team member of a function in a region: the first is the team's manager and gets no records."""
+        """Give a member of a function's team in a region; never its first, who is the manager."""
         team = function * len(REGIONS) + region
         return self.team_first[team] + 1 + np.floor(share * (self.team_size[team] - 1)).astype(np.int64)
 
@@ -95,102 +95,86 @@ def build_org(dice: Dice, accounts: int) -> Org:
     teams = len(_ZONES)
     wanted = np.array([2, 3, 3])[np.arange(teams) // len(REGIONS)] + dice.between(teams, 0, 1)
     team_size = 1 + wanted + min(accounts // 500, 60)
-    executives = AUTOMATION + 1 + 2 + 1 + _EXECUTIVES
-    team_first = executives + np.cumsum(team_size) - team_size
-    user_team = np.concatenate([np.full(executives, -1), np.repeat(np.arange(teams), team_size)])
-    count = len(user_team)
-    region = np.where(user_team >= 0, user_team % len(REGIONS), -1)
-    region[executives - _EXECUTIVES : executives] = np.arange(_EXECUTIVES)
-    function = np.where(user_team >= 0, user_team // len(REGIONS), -1)
+    team_first = _BOARD + np.cumsum(team_size) - team_size
+    team = np.concatenate([np.full(_BOARD, NONE), np.repeat(np.arange(teams), team_size)])
+    region = np.where(team >= 0, team % len(REGIONS), NONE)
+    region[_DIRECTORS:_BOARD] = np.arange(len(REGIONS))
+    manager = np.where(team >= 0, team_first[team], NONE)
+    manager[team_first] = _DIRECTORS + region[team_first]
+    manager[_DIRECTORS:_BOARD] = _CHIEF
 
-    user_ids = numbered("User", count)
-    queue_names = [f"{region} Leads" for region in REGIONS] + [f"{region} Support" for region in REGIONS]
-    people = np.arange(count)
-    names = pl.select(
-        pl.format(
-            "{} {}",
-            pl.lit(pl.Series(FIRST_NAMES).gather(people % len(FIRST_NAMES))),
-            pl.lit(pl.Series(LAST_NAMES).gather((people * 7 + people // len(FIRST_NAMES)) % len(LAST_NAMES))),
-        ).alias("Name")
-    ).to_series()
-    names = pl.concat([pl.Series("Name", ["Automated Process", "Dana Admin", "Mia Marketing"]), names[3:]])
-    is_manager = np.zeros(count, dtype=bool)
-    is_manager[team_first] = True
-    director = executives - _EXECUTIVES
-    manager = np.where(user_team >= 0, team_first[np.maximum(user_team, 0)], -1)
-    manager[is_manager] = director + region[is_manager]
-    manager[director:executives] = director - 1
-
-    groups = _groups(user_ids, queue_names)
-    tables = {
-        "User": _users(user_ids, names, region, function, manager, is_manager),
-        "Group": groups,
-        "Profile": _profiles(user_ids),
-        "UserRole": _roles(user_ids),
-        "RecordType": _record_types(user_ids),
-    }
+    users = _users(team, region, manager)
+    groups = _groups(users["Id"])
+    queues = groups.filter(pl.col("Type") == "Queue")
+    record_types = _record_types(users["Id"])
     holidays = {day for days in HOLIDAYS.values() for day in days}
     return Org(
         calendar=WorkCalendar(_ZONES, holidays),
         team_first=team_first,
         team_size=team_size,
-        user_team=user_team,
+        user_team=team,
         user_region=region,
-        user_ids=user_ids,
-        user_names=names,
-        owner_ids=pl.concat([user_ids.alias("Id"), groups["Id"].head(len(queue_names))]),
-        owner_names=pl.concat([names.alias("Name"), pl.Series("Name", queue_names)]),
-        record_type_ids=tables["RecordType"]["Id"],
-        tables=tables,
+        user_ids=users["Id"],
+        owner_ids=pl.concat([users["Id"], queues["Id"]]),
+        owner_names=pl.concat([users["Name"], queues["Name"]]),
+        record_type_ids=record_types["Id"],
+        tables={
+            "User": users,
+            "Group": groups,
+            "Profile": _profiles(users["Id"]),
+            "UserRole": _roles(users["Id"]),
+            "RecordType": record_types,
+        },
     )
 
 
-def _users(
-    ids: pl.Series, names: pl.Series, region: Ints, function: Ints, manager: Ints, is_manager: np.ndarray
-) -> pl.DataFrame:
-    count = len(ids)
-    people = pl.DataFrame({"Id": ids, "Name": names}).with_row_index("number")
-    profile = np.where(function >= 0, function + 1, 0)
-    profile[MARKETING] = 4
-    role = np.where(function >= 0, function * len(REGIONS) + np.maximum(region, 0) + 5, -1)
-    role[3] = 0
-    role[4:8] = np.arange(1, 5)
-    zone = np.where(function >= 0, function * len(REGIONS) + np.maximum(region, 0), 0)
-    zone[4:8] = np.arange(4)
-    title = pl.Series(np.where(is_manager, "Manager", "Specialist"))
-    names_split = people.select(
-        pl.col("Name").str.split_exact(" ", 1).struct.rename_fields(["FirstName", "LastName"]).alias("split")
-    ).unnest("split")
-    frame = people.select(
-        "Id",
-        pl.format("u{}@example.com", pl.col("number").cast(pl.String).str.zfill(4)).alias("Username"),
-        "Name",
-    ).with_columns(
-        names_split["FirstName"],
-        names_split["LastName"],
-        people.select(
-            pl.format("u{}", pl.col("number").cast(pl.String).str.zfill(4)).alias("Alias")
-        ).to_series(),
-        pl.col("Username").alias("Email"),
-        # Two people of the largest team have left: their records stay theirs.
-        pl.Series("IsActive", ~np.isin(np.arange(count), [count - 1, count - 2])),
-        pl.Series("UserType", ["AutomatedProcess"] + ["Standard"] * (count - 1)),
-        pick(numbered("Profile", len(_PROFILES)), profile).alias("ProfileId"),
-        pick(numbered("UserRole", 5 + len(_ZONES)), role).alias("UserRoleId"),
-        pick(ids, manager).alias("ManagerId"),
-        pick(FUNCTIONS, function).alias("Department"),
-        pick(REGIONS, region).alias("Division"),
-        title.alias("Title"),
-        pick(_COUNTRIES, region).alias("Country"),
-        pick(_ZONES, zone).alias("TimeZoneSidKey"),
-        text("en_US", count).alias("LocaleSidKey"),
-        text("en_US", count).alias("LanguageLocaleKey"),
-        pick(["USD", "EUR", "JPY", "USD"], np.maximum(region, 0)).alias("DefaultCurrencyIsoCode"),
+def _users(team: Ints, region: Ints, manager: Ints) -> pl.DataFrame:
+    count = len(team)
+    number = np.arange(count)
+    ids = numbered("User", count)
+    function = np.where(team >= 0, team // len(REGIONS), NONE)
+    first = pick(FIRST_NAMES, number % len(FIRST_NAMES))
+    last = pick(LAST_NAMES, (number * 7 + number // len(FIRST_NAMES)) % len(LAST_NAMES))
+    first = pl.concat([pl.Series(["Automated", "Dana", "Mia"]), first[_CHIEF:]])
+    last = pl.concat([pl.Series(["Process", "Admin", "Marketing"]), last[_CHIEF:]])
+    profile = function + 1
+    profile[MARKETING] = len(_PROFILES) - 1
+    # Roles: the chief's, one per director, one per team.
+    role = np.where(team >= 0, 1 + len(REGIONS) + team, NONE)
+    role[_CHIEF:_BOARD] = np.arange(1 + len(REGIONS))
+    zone = np.where(team >= 0, team, np.maximum(region, 0))
+    alias = joined("u{}", pl.Series(number).cast(pl.String).str.zfill(4))
+    leads_team = (manager >= _DIRECTORS) & (manager < _BOARD)
+    return pl.DataFrame(
+        {
+            "Id": ids,
+            "Username": joined("{}@example.com", alias),
+            "Name": joined("{} {}", first, last),
+            "FirstName": first,
+            "LastName": last,
+            "Alias": alias,
+            "Email": joined("{}@example.com", alias),
+            # Two people have left: their records stay theirs.
+            "IsActive": pl.Series(number < count - 2),
+            "UserType": pick(["AutomatedProcess", "Standard"], np.minimum(number, 1)),
+            "ProfileId": pick(numbered("Profile", len(_PROFILES)), profile),
+            "UserRoleId": pick(numbered("UserRole", 1 + len(REGIONS) + len(_ZONES)), role),
+            "ManagerId": pick(ids, manager),
+            "Department": pick(FUNCTIONS, function),
+            "Division": pick(REGIONS, region),
+            "Title": pick(["Specialist", "Manager"], leads_team.astype(np.int64)),
+            "Country": pick(_COUNTRIES, region),
+            "TimeZoneSidKey": pick(_ZONES, zone),
+            "LocaleSidKey": text("en_US", count),
+            "LanguageLocaleKey": text("en_US", count),
+            "DefaultCurrencyIsoCode": pick(["USD", "EUR", "JPY", "USD"], np.maximum(region, 0)),
+            **set_up(ids, count, SET_UP),
+        }
     )
-    return frame.with_columns(**set_up(ids, count, SET_UP))
 
 
-def _groups(users: pl.Series, queue_names: list[str]) -> pl.DataFrame:
+def _groups(users: pl.Series) -> pl.DataFrame:
+    queue_names = [f"{region} {work}" for work in ("Leads", "Support") for region in REGIONS]
     names = [*queue_names, "All Sales", "All Support"]
     count = len(names)
     return pl.DataFrame(
@@ -247,13 +231,7 @@ def _record_types(users: pl.Series) -> pl.DataFrame:
             "Name": [name for _, name in RECORD_TYPES],
             "DeveloperName": [name.replace(" ", "_") for _, name in RECORD_TYPES],
             "SobjectType": [table for table, _ in RECORD_TYPES],
-            "BusinessProcessId": blank(count),
             "IsActive": flag(count, value=True),
             **set_up(users, count, SET_UP),
         }
     )
-
-
-def zones() -> list[str]:
-    """IANA zone per team, in team order."""
-    return list(_ZONES)

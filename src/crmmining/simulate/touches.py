@@ -150,8 +150,9 @@ class Touches:
 
 def _rows(at: Ints, owner: Ints, targets: dict[Target, Ints]) -> pl.DataFrame:
     nobody = np.full(len(at), NONE, dtype=np.int64)
-    linked = {target: targets.get(target, nobody) for target in _TARGETS}
-    return pl.DataFrame({"at": at, "owner": owner, **linked}).filter(pl.col("at") <= END)
+    columns = {"at": at, "owner": owner}
+    columns.update((target, targets.get(target, nobody)) for target in _TARGETS)
+    return pl.DataFrame(columns).filter(pl.col("at") <= END)
 
 
 def _moved(rows: pl.DataFrame, moves: Conversions) -> pl.DataFrame:
@@ -183,7 +184,7 @@ def _last_change(rows: pl.DataFrame, changed: Ints) -> tuple[Ints, Ints]:
 
 def _links(rows: pl.DataFrame, ids: dict[Target, pl.Series]) -> dict[str, pl.Series]:
     """Look-ups of an activity; it is about the account itself when nobody in particular was met."""
-    record = {target: rows[target].to_numpy() for target in _TARGETS}
+    record: dict[Target, Ints] = {target: rows[target].to_numpy() for target in _TARGETS}
     alone = np.where((record["Contact"] < 0) & (record["Lead"] < 0), record["Account"], NONE)
     about = first_of(pick(ids["Opportunity"], record["Opportunity"]), pick(ids["Case"], record["Case"]))
     return {

@@ -17,8 +17,8 @@ COMPANY_HEADS: Final = [
     "Umbra", "Vertex", "Willow", "Zenith",
 ]  # fmt: skip
 COMPANY_TRADES: Final = [
-    "Analytics", "Bank", "Chemicals", "Dairy", "Energy", "Foods", "Glass", "Hotels", "Instruments", "Logistics",
-    "Media", "Optics", "Pharma", "Robotics", "Software", "Textiles",
+    "Analytics", "Bank", "Chemicals", "Dairy", "Energy", "Foods", "Glass", "Hotels", "Instruments",
+    "Logistics", "Media", "Optics", "Pharma", "Robotics", "Software", "Textiles",
 ]  # fmt: skip
 COMPANY_FORMS: Final = ["Inc", "GmbH", "Ltd", ", Inc.", "S.A.", "K.K.", '"Nova" Group', "Co"]
 INDUSTRIES: Final = [

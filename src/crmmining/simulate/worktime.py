@@ -61,7 +61,8 @@ class WorkCalendar:
         local = day * DAY + _OPENING + rest
         # Working hours never touch a clock change, so that the second look-up has settled.
         guess = local - self._offset(zone, local)
-        return local - self._offset(zone, guess)
+        instant: Ints = local - self._offset(zone, guess)
+        return instant
 
     def after(self, instant: Ints, seconds: Floats, zone: Ints) -> Ints:
         """Instant after so much working time."""

@@ -51,14 +51,16 @@ class Staging:
 
     def __enter__(self) -> Path:
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
-        return self._folder
+        self._place = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
+        fresh = self._place / "new"
+        fresh.mkdir()
+        return fresh
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self._folder)
-            return
-        if self.target.exists():
-            shutil.rmtree(self.target)
-        self._folder.chmod(0o755)
-        self._folder.rename(self.target)
+        try:
+            if kind is None:
+                if self.target.exists():
+                    self.target.rename(self._place / "old")
+                (self._place / "new").rename(self.target)
+        finally:
+            shutil.rmtree(self._place)

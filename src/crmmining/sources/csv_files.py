@@ -1,9 +1,7 @@
 """CSV as RFC 4180 says and nothing else: comma, double quote, one header line, UTF-8; never sniffed."""
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-import codecs
 import csv
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,28 +12,18 @@ from pathlib import Path
 import duckdb
 
 from crmmining.errors import SourceError
+from crmmining.sources.survey import Survey, encoding_fault, survey
 from crmmining.tables import Evidence
 from crmmining.tables.sql import file_literal
 
 MAX_ROW_BYTES = 16 * 1024 * 1024
-_CUT = "The file may have been cut; export it again."
-_CHUNK = 4 * 1024 * 1024
-_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _DIALECT = (
     "auto_detect = false, header = true, skip = 0, delim = ',', quote = '\"', escape = '\"', comment = '', "
     "nullstr = '', all_varchar = true, strict_mode = true, null_padding = false, ignore_errors = false, "
     f"encoding = 'utf-8', max_line_size = {MAX_ROW_BYTES}"
 )
+_CUT = "The file may have been cut; export it again."
 _ENDING = re.compile(rb"\r\n|\r|\n")
-
-
-@dataclass(frozen=True)
-class _Bytes:
-    """What reading a file once, byte by byte, tells."""
-
-    sha256: str
-    cut: bool
-    nul: bool
 
 
 @dataclass(frozen=True)
@@ -52,13 +40,50 @@ class CsvFile:
 
     def columns(self) -> list[str]:
         """The header's names, read by Python's own CSV reader."""
+        return self._header
+
+    def inspect(self, positions: Sequence[int]) -> Evidence:  # noqa: ARG002 - a file is judged as a whole
+        """Hash the file's bytes and count its rows; SourceError when they are not UTF-8."""
+        found = self._survey
+        remarks = []
+        if not found.ended:
+            remarks.append(f"{self.origin} has no final newline: it may have been cut")
+        if found.nul:
+            remarks.append(f"{self.origin} holds NUL characters: removed")
+        return Evidence(sha256=found.sha256, rows=found.rows, remarks=tuple(remarks))
+
+    @contextmanager
+    def scan(self, connection: duckdb.DuckDBPyConnection, positions: Sequence[int]) -> Iterator[str]:
+        """Read the file in its own order; SourceError names the line that breaks the dialect."""
+        del connection
+        types = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(self._header)))
+        wanted = ", ".join(
+            f"nullif(replace(c{at}, chr(0), ''), '') AS c{at}" if self._survey.nul else f"c{at}"
+            for at in positions
+        )
+        try:
+            file = file_literal(self.path)
+            yield f"(SELECT {wanted} FROM read_csv({file}, columns = {{{types}}}, {_DIALECT}))"
+        except duckdb.Error as error:
+            raise SourceError(self._fault(str(error))) from error
+        if not self._survey.balanced:
+            raise SourceError(f"{self.origin}: it holds an odd number of quotes. {_CUT}")
+
+    @cached_property
+    def _survey(self) -> Survey:
+        return survey(self.path, single_column=len(self._header) == 1)
+
+    @cached_property
+    def _header(self) -> list[str]:
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 header = next(csv.reader(file, strict=True), None)
         except UnicodeDecodeError as error:
-            raise SourceError(self._encoding_fault()) from error
+            raise SourceError(encoding_fault(self.path)) from error
         except csv.Error as error:
-            raise SourceError(f"{self.origin}, line 1: the header cannot be read ({error})") from error
+            raise SourceError(
+                f"{self.origin}, line 1: the header cannot be read ({error}). {_CUT}"
+            ) from error
         except OSError as error:
             raise SourceError(f"{self.origin} cannot be read: {error.strerror}") from error
         if not header:
@@ -72,77 +97,17 @@ class CsvFile:
             )
         return header
 
-    def inspect(self, positions: Sequence[int]) -> Evidence:  # noqa: ARG002 - a file is judged as a whole
-        """Hash the file's bytes; SourceError when they are not UTF-8."""
-        remarks = []
-        if self._bytes.cut:
-            remarks.append(f"{self.origin} has no final newline: it may have been cut")
-        if self._bytes.nul:
-            remarks.append(f"{self.origin} holds NUL characters: removed")
-        return Evidence(sha256=self._bytes.sha256, remarks=tuple(remarks))
-
-    @contextmanager
-    def scan(self, connection: duckdb.DuckDBPyConnection, positions: Sequence[int]) -> Iterator[str]:
-        """Read the file in its own order; SourceError names the line that breaks the dialect."""
-        del connection
-        names = self.columns()
-        types = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(names)))
-        wanted = ", ".join(
-            f"nullif(replace(c{at}, chr(0), ''), '') AS c{at}" if self._bytes.nul else f"c{at}"
-            for at in positions
-        )
-        try:
-            file = file_literal(self.path)
-            yield f"(SELECT {wanted} FROM read_csv({file}, columns = {{{types}}}, {_DIALECT}))"
-        except duckdb.Error as error:
-            raise SourceError(self._fault(str(error), names)) from error
-
-    @cached_property
-    def _bytes(self) -> _Bytes:
-        digest = hashlib.sha256()
-        decoder = codecs.getincrementaldecoder("utf-8")()
-        last, nul = b"", False
-        try:
-            with self.path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    digest.update(chunk)
-                    decoder.decode(chunk)
-                    nul = nul or b"\0" in chunk
-                    last = chunk[-1:]
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            raise SourceError(self._encoding_fault()) from error
-        except OSError as error:
-            raise SourceError(f"{self.origin} cannot be read: {error.strerror}") from error
-        return _Bytes(sha256=digest.hexdigest(), cut=last not in (b"\n", b"\r"), nul=nul)
-
-    def _encoding_fault(self) -> str:
-        """Which line is no UTF-8, and what the file probably is instead."""
-        with self.path.open("rb") as file:
-            if file.read(2) in _UTF16:
-                return f"{self.origin} is not UTF-8 (its first bytes say UTF-16): export it again as UTF-8"
-            file.seek(0)
-            for number, line in enumerate(file, start=1):
-                try:
-                    line.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    return (
-                        f"{self.origin}, line {number}: byte 0x{line[error.start]:02X} is not UTF-8 "
-                        "(the file looks like ISO-8859-1 or Windows-1252): export it again as UTF-8"
-                    )
-        return f"{self.origin} is not UTF-8: it ends in the middle of a character and may have been cut"
-
-    def _fault(self, message: str, header: Sequence[str]) -> str:
+    def _fault(self, message: str) -> str:
         """What DuckDB's CSV message comes down to for the person who exported the file."""
         line = re.search(r"CSV Error on Line: (\d+)", message)
         where = f"{self.origin}, line {line[1]}" if line else self.origin
-        if ragged := re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", message):
-            return f"{where}: {ragged[2]} values where the header has {len(header)} columns. {_CUT}"
+        if ragged := re.search(r"Expected Number of Columns: \d+ Found: (\d+)", message):
+            return f"{where}: {ragged[1]} values where the header has {len(self._header)} columns. {_CUT}"
         if "unterminated quote" in message:
             return f"{where}: a quoted value does not end where it should. {_CUT}"
-        if "Maximum line size" in message or "max_line_size" in message.split("Possible", maxsplit=1)[0]:
+        if "Maximum line size" in message:
             return f"{where}: a row is longer than {MAX_ROW_BYTES // 1024 // 1024} MiB, the most that is read"
-        if "state machine" in message and (other := self._other_ending()):
+        if other := self._other_ending():
             return (
                 f"{self.origin}, line {other}: the line ends differently from the first one. "
                 "Use one line ending throughout."

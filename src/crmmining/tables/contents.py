@@ -1,7 +1,8 @@
 """The contract of every canonical table, as a pandera schema built from its definition."""
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
@@ -9,6 +10,9 @@ import polars as pl
 from crmmining.errors import SourceError
 from crmmining.tables.spec import ColumnType, TableSpec
 from crmmining.tables.sql import identifier
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
 
 _SLICE = 1 << 20
 _EXAMPLES = 3
@@ -24,41 +28,66 @@ _TYPES: dict[ColumnType, pl.DataType] = {
 }
 
 
-def validate(
-    connection: duckdb.DuckDBPyConnection,
-    name: str,
-    spec: TableSpec,
-    columns: Iterable[str],
-    *,
-    salesforce_ids: bool,
-) -> None:
-    """Check `crm.<name>` against its schema, slice by slice; SourceError counts what does not hold."""
-    import pandera.errors  # noqa: PLC0415 - slow to import, and only loading needs it
-    import pandera.polars as pa  # noqa: PLC0415
+def schema_of(
+    name: str, spec: TableSpec, columns: Sequence[str], *, salesforce_ids: bool
+) -> "pa.DataFrameSchema":
+    """The pandera schema of a canonical table that has `columns`."""
+    import pandera.polars as pa  # noqa: PLC0415 - slow to import, and only loading needs it
 
-    schema = pa.DataFrameSchema(
+    ids = [pa.Check.str_matches(r"^[0-9A-Za-z]{15}[A-Z0-5]{3}$", n_failure_cases=_EXAMPLES)]
+    return pa.DataFrameSchema(
         {
             column: pa.Column(
                 _TYPES[spec.columns[column]],
-                checks=[pa.Check.str_matches(r"^[0-9A-Za-z]{15}[A-Z0-5]{3}$", n_failure_cases=_EXAMPLES)]
-                if salesforce_ids and spec.columns[column] == "id"
-                else [],
-                nullable=column not in spec.mandatory or spec.columns[column] == "text",
+                checks=ids if salesforce_ids and spec.columns[column] == "id" else [],
+                nullable=_may_be_null(column, spec),
             )
             for column in columns
         },
         strict=True,
         name=name,
     )
+
+
+def validate(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    spec: TableSpec,
+    columns: Sequence[str],
+    *,
+    salesforce_ids: bool,
+) -> None:
+    """Check the types of `crm.<name>`, and slice by slice every column whose values its schema restricts.
+
+    SourceError says what does not hold.
+    """
     target = f"crm.{identifier(name)}"
-    first, last = (
-        connection.sql(f"SELECT coalesce(min(rowid), 0), coalesce(max(rowid), 0) FROM {target}").pl().row(0)
+    restricted = [
+        column
+        for column in columns
+        if (salesforce_ids and spec.columns[column] == "id") or not _may_be_null(column, spec)
+    ]
+    _check(
+        schema_of(name, spec, columns, salesforce_ids=salesforce_ids), connection, f"FROM {target} LIMIT 0"
     )
-    for start in range(first, last + 1, _SLICE):
-        slice_ = connection.sql(
-            f"SELECT * FROM {target} WHERE rowid BETWEEN {start} AND {start + _SLICE - 1}"
-        ).pl()
-        try:
-            schema.validate(slice_, lazy=True)
-        except pandera.errors.SchemaErrors as error:
-            raise SourceError(f"{name} breaks its schema after loading:\n{error}") from error
+    schema = schema_of(name, spec, restricted, salesforce_ids=salesforce_ids)
+    bounds = connection.sql(f"SELECT min(rowid), max(rowid) FROM {target}").pl().row(0)
+    if not restricted or bounds[0] is None:
+        return
+    for start in range(bounds[0], bounds[1] + 1, _SLICE):
+        rows = f"FROM {target} WHERE rowid BETWEEN {start} AND {start + _SLICE - 1}"
+        _check(schema, connection, rows)
+
+
+def _may_be_null(column: str, spec: TableSpec) -> bool:
+    return column not in spec.mandatory or (spec.columns[column] == "text" and column != spec.key)
+
+
+def _check(schema: "pa.DataFrameSchema", connection: duckdb.DuckDBPyConnection, rows: str) -> None:
+    import pandera.errors  # noqa: PLC0415 - slow to import, and only loading needs it
+
+    columns = ", ".join(identifier(column) for column in schema.columns)
+    try:
+        schema.validate(connection.sql(f"SELECT {columns} {rows}").pl(), lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        raise SourceError(f"{schema.name} breaks its schema after loading:\n{error}") from error

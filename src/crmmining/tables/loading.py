@@ -1,7 +1,7 @@
 """Supplied tables into canonical ones: all of them, or nothing at all."""
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import duckdb
@@ -12,7 +12,7 @@ from crmmining.tables.casts import stated_formats
 from crmmining.tables.contents import validate
 from crmmining.tables.model import CLOCK_COLUMNS, Tables
 from crmmining.tables.plan import Assignment, Plan, make_plan
-from crmmining.tables.raw import InputFile, RawTable
+from crmmining.tables.raw import Evidence, InputFile, RawTable
 from crmmining.tables.rows import Finding, Loaded, RowLoader
 from crmmining.tables.spec import SourceSpec
 from crmmining.tables.sql import identifier
@@ -48,10 +48,13 @@ def load(
     """
     formats = stated_formats(connection, datetime_format)
     plan = make_plan(raw_tables, spec, roots)
+    evidence = _inspect(plan.assignments)
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("BEGIN")
     try:
-        tables = _load(plan, spec, connection, max_quarantine=max_quarantine, formats=formats, roots=roots)
+        tables = _load(
+            plan, evidence, spec, connection, max_quarantine=max_quarantine, formats=formats, roots=roots
+        )
         connection.execute("COMMIT")
     except BaseException as error:
         connection.execute("ROLLBACK")
@@ -61,8 +64,23 @@ def load(
     return tables
 
 
+def _inspect(assignments: Sequence[Assignment]) -> dict[str, Evidence]:
+    """Judge every table before any is read, so that all that cannot be read is named at once."""
+    evidence: dict[str, Evidence] = {}
+    faults = []
+    for table in assignments:
+        try:
+            evidence[table.name] = table.raw.inspect(table.positions)
+        except SourceError as error:
+            faults.append(str(error))
+    if faults:
+        raise SourceError("the input cannot be used:\n  " + "\n  ".join(faults))
+    return evidence
+
+
 def _load(
     plan: Plan,
+    evidence: Mapping[str, Evidence],
     spec: SourceSpec,
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -88,15 +106,19 @@ def _load(
             formats=formats,
             parent_key=_parent_key(table, spec, columns),
         )
-        evidence = table.raw.inspect(sorted({at for several in table.columns.values() for at in several}))
         loaded[table.name] = loader.load()
+        _refuse_lost_rows(table, loaded[table.name].rows, evidence[table.name].rows)
         columns[table.name] = tuple(table.columns)
         validate(
-            connection, table.name, table.spec, table.columns, salesforce_ids=spec.id_format == "salesforce"
+            connection,
+            table.name,
+            table.spec,
+            tuple(table.columns),
+            salesforce_ids=spec.id_format == "salesforce",
         )
-        findings += [Finding(table=table.name, finding=text) for text in evidence.remarks]
+        findings += [Finding(table=table.name, finding=text) for text in evidence[table.name].remarks]
         findings += loaded[table.name].findings
-        inputs.append(_input(table, loaded[table.name].rows, evidence.sha256))
+        inputs.append(_input(table, loaded[table.name].rows, evidence[table.name].sha256))
     _refuse_spoilt(connection, plan, loaded, max_quarantine, roots)
     order = {name: at for at, name in enumerate(spec.tables)}
     return Tables(
@@ -127,6 +149,14 @@ def _input(table: Assignment, rows: int, sha256: str) -> InputFile:
         missing=tuple(name for name in table.spec.columns if name not in table.columns),
         ignored=table.ignored,
     )
+
+
+def _refuse_lost_rows(table: Assignment, rows: int, expected: int | None) -> None:
+    if expected is not None and rows != expected:
+        raise SourceError(
+            f"{table.raw.origin}: {rows:,} rows were read where its line ends and quotes make {expected:,}. "
+            "Values that hold a quote must be quoted, and quotes in them doubled; export it again."
+        )
 
 
 def _refuse_spoilt(

@@ -22,6 +22,11 @@ class Assignment:
     columns: dict[str, tuple[int, ...]]
 
     @property
+    def positions(self) -> tuple[int, ...]:
+        """The raw columns that are read, in the source's order."""
+        return tuple(sorted({at for several in self.columns.values() for at in several}))
+
+    @property
     def lacking(self) -> tuple[str, ...]:
         """Mandatory columns that are not supplied."""
         return tuple(name for name in self.spec.mandatory if name not in self.columns)
@@ -29,7 +34,7 @@ class Assignment:
     @property
     def ignored(self) -> tuple[str, ...]:
         """Supplied columns that the definition does not declare, as the source spells them."""
-        used = {at for positions in self.columns.values() for at in positions}
+        used = set(self.positions)
         return tuple(
             name for at, name in enumerate(self.raw_columns) if at not in used and not is_machinery(name)
         )
@@ -51,12 +56,16 @@ def make_plan(raw_tables: Sequence[RawTable], spec: SourceSpec, roots: Collectio
     faults: list[str] = []
     found: dict[str, list[Assignment]] = {}
     for raw in raw_tables:
-        name = known.get(canonical(raw.name)) or known.get(canonical(raw.name.removesuffix("__c")))
+        name = known.get(canonical(raw.name))
         if name is None:
             plan.unused.append(InputFile(name=None, origin=raw.origin))
             plan.remarks.append((raw.origin, f"is no table that source '{spec.name}' declares: ignored", ()))
             continue
-        assignment, twins = _assign(name, spec.tables[name], raw)
+        try:
+            assignment, twins = _assign(name, spec.tables[name], raw)
+        except SourceError as error:
+            faults.append(str(error))
+            continue
         faults.extend(twins)
         if reason := _set_aside(assignment, roots):
             plan.unused.append(
@@ -72,7 +81,7 @@ def make_plan(raw_tables: Sequence[RawTable], spec: SourceSpec, roots: Collectio
             origins = ", ".join(one.raw.origin for one in several)
             faults.append(f"{name}: supplied more than once ({origins}); leave one of them out")
     plan.assignments = [found[name][0] for name in spec.parents_first if name in found]
-    faults.extend(_unusable_roots(plan, spec, roots))
+    faults = faults or _unusable_roots(plan, spec, roots)
     if faults:
         raise SourceError("the input cannot be used:\n  " + "\n  ".join(faults))
     plan.remarks.extend(_remarks(plan.assignments, roots))

@@ -10,9 +10,13 @@ import duckdb
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a source says about one table's content: a hash that identifies it and remarks for the reader."""
+    """What a source says about one table's content before it is read.
+
+    `rows`, where the source can count them by other means than reading them, is what reading must yield.
+    """
 
     sha256: str
+    rows: int | None = None
     remarks: tuple[str, ...] = ()
 
 

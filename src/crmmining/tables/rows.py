@@ -97,7 +97,8 @@ class RowLoader:
         faults = []
         for at, (name, kind) in enumerate(self._types.items()):
             if name in self._table.spec.mandatory and (kind != "text" or name == self._key):
-                faults.append((f"r{at} IS NULL", f"{name} is empty", name))
+                empty = f"t{at} IS NULL" if kind == "id" else f"r{at} IS NULL"
+                faults.append((empty, f"{name} is empty", name))
             if kind in _NOUNS:
                 faults.append((f"r{at} IS NOT NULL AND t{at} IS NULL", f"{name} is not {_NOUNS[kind]}", name))
         return sorted(faults, key=lambda fault: fault[2] != self._key)
@@ -105,17 +106,23 @@ class RowLoader:
     def _raw(self, name: str) -> str:
         return f"coalesce({', '.join(f'c{at}' for at in self._table.columns[name])}, NULL)"
 
+    def _unless_no_id(self, raw: str, kind: ColumnType) -> str:
+        """Some Salesforce exports write a reference to nothing as an Id of zeros."""
+        if kind != "id" or not self._salesforce_ids:
+            return raw
+        return f"CASE WHEN {raw} NOT IN ('000000000000000', '000000000000000AAA') THEN {raw} END"
+
     def _create(self) -> int:
         inner = ", ".join(f"{self._raw(name)} AS r{at}" for at, name in enumerate(self._types))
         typed = ", ".join(
-            f"{cast(f'r{at}', kind, self._formats)} AS t{at}" for at, kind in enumerate(self._types.values())
+            f"{cast(self._unless_no_id(f'r{at}', kind), kind, self._formats)} AS t{at}"
+            for at, kind in enumerate(self._types.values())
         )
         outer = ", ".join(f"t{at} AS {identifier(name)}" for at, name in enumerate(self._types))
         faults = self._faults()
         whens = " ".join(f"WHEN {fault[0]} THEN {at}" for at, fault in enumerate(faults, start=1))
         fault = f"CASE {whens} ELSE 0 END" if whens else "0"
-        positions = sorted({at for several in self._table.columns.values() for at in several})
-        with self._table.raw.scan(self._connection, positions) as relation:
+        with self._table.raw.scan(self._connection, self._table.positions) as relation:
             self._connection.execute(
                 f"CREATE TABLE {self._target} AS SELECT {outer}, ({fault})::USMALLINT AS {_FAULT} "
                 f"FROM (SELECT *, {typed} FROM (SELECT {inner} FROM {relation}))"
@@ -182,7 +189,8 @@ class RowLoader:
 
     def _settle_duplicates(self) -> None:
         """Identical copies of a row collapse into the first; rows that contradict each other all go."""
-        content = f"to_json({{{', '.join(f'{literal(name)}: {identifier(name)}' for name in self._types)}}})::VARCHAR"
+        pairs = ", ".join(f"{literal(name)}: {identifier(name)}" for name in self._types)
+        content = f"to_json({{{pairs}}})::VARCHAR"
         by = self._key_sql if self._key else content
         with self._standing() as standing:
             twins = self._query(f"SELECT {by} AS twin {standing} GROUP BY twin HAVING count(*) > 1")

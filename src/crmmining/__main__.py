@@ -1,0 +1,5 @@
+"""`python -m crmmining`."""
+
+from crmmining.cli import main
+
+main()
