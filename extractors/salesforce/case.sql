@@ -180,7 +180,8 @@ other_rows AS (
 other_changes AS (
   SELECT CaseId, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
   FROM other_rows
-  WHERE is_id IS TRUE OR (CaseId, CreatedDate, Field) NOT IN (SELECT (CaseId, CreatedDate, Field) FROM other_rows WHERE is_id)
+  WHERE is_id IS TRUE
+    OR (CaseId, CreatedDate, Field) NOT IN (SELECT (CaseId, CreatedDate, Field) FROM other_rows WHERE is_id)
 ),
 -- What was said: e-mails and published comments. An answer comes from a member of staff, not from the customer's
 -- portal user and not from an automated process; where users are unknown, every writer counts as staff.

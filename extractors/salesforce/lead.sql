@@ -192,7 +192,8 @@ other_rows AS (
 other_changes AS (
   SELECT LeadId, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
   FROM other_rows
-  WHERE is_id IS TRUE OR (LeadId, CreatedDate, Field) NOT IN (SELECT (LeadId, CreatedDate, Field) FROM other_rows WHERE is_id)
+  WHERE is_id IS TRUE
+    OR (LeadId, CreatedDate, Field) NOT IN (SELECT (LeadId, CreatedDate, Field) FROM other_rows WHERE is_id)
 ),
 -- Touches: work that is done. Series masters and invitees' copies are no touches, planned ones lie after the as-of moment.
 activity AS (

@@ -241,7 +241,8 @@ other_changes AS (
     CreatedDate, CreatedDate, CreatedById, CASE WHEN Field = 'Owner' THEN 100 ELSE 150 END, Id, OldValue, NewValue,
     NULL, FALSE
   FROM other_rows
-  WHERE is_id IS TRUE OR (OpportunityId, CreatedDate, Field) NOT IN (SELECT (OpportunityId, CreatedDate, Field) FROM other_rows WHERE is_id)
+  WHERE is_id IS TRUE
+    OR (OpportunityId, CreatedDate, Field) NOT IN (SELECT (OpportunityId, CreatedDate, Field) FROM other_rows WHERE is_id)
 ),
 quotes AS (
   SELECT OpportunityId, 'Create Quote', CreatedDate, CreatedDate, CreatedById, 160, Id, NULL, Name, NULL, FALSE

@@ -34,6 +34,9 @@ def connect(
     are called, `{}` standing for the table's own name (`sf_{}_data`). `datetime_format` states one or several
     strptime formats for timestamps and dates that are not ISO; they are never guessed. Past `max_quarantine`
     (share of a root table's rows) the input is refused. Raises `SourceError` and `DefinitionError`.
+
+    >>> connect("data/sample")
+    Crm(clock=2025-12-31T23:14:29Z, processes=account, case, lead, opportunity)
     """
     catalogue = read_catalogue(crm, extractors=extractors, kpis=kpis)
     database = duckdb.connect(":memory:")
@@ -77,6 +80,10 @@ class Crm:
         """The event log of one process as of a moment (default: `clock`).
 
         Raises `UnknownNameError` for an unknown process and `SourceError` when its root table is not there.
+
+        >>> log = connect("data/sample").event_log("lead", as_of="2024-06-30")
+        >>> log.as_of.isoformat(), log.events["occurred_at"].max() <= log.as_of
+        ('2024-06-30T00:00:00+00:00', True)
         """
         key = (process, self.moment(as_of))
         if key not in self._logs:
@@ -99,6 +106,10 @@ class Crm:
         `process`: one or several, default all that the source can show. `by`: segment words; a process
         without such a segment gives null. `period`: day, week, month, quarter or year of the org's calendar.
         since/until: count only what is dated in [since, until), by each KPI's own date.
+
+        >>> rows = connect("data/sample").scorecard("opportunity", by=["region"], kpis=["win_rate"])
+        >>> rows["region"].to_list(), rows.columns[:4]
+        (['APAC', 'EMEA', 'LATAM', 'North America'], ['kpi', 'process', 'grain', 'period_start'])
         """
         names = self.select(process)
         words = _words(by)
@@ -120,7 +131,11 @@ class Crm:
         return measure.scorecard(logs, self.definitions, able, cut)
 
     def catalogue(self) -> pl.DataFrame:
-        """Every KPI with its definition; `needs` names what this source lacks for it (null: nothing)."""
+        """Every KPI with its definition; `needs` names what this source lacks for it (null: nothing).
+
+        >>> connect("data/sample").catalogue()["needs"].null_count() == connect("data/sample").catalogue().height
+        True
+        """
         lacking = {kpi.name: ", ".join(self.kpi_lacks(kpi)) for kpi in self.definitions.kpis.values()}
         needs = pl.col("kpi").replace_strict(lacking, return_dtype=pl.String)
         return self.definitions.frame().with_columns(needs=pl.when(needs != "").then(needs))
@@ -132,6 +147,10 @@ class Crm:
 
         Columns: scope (table or log), table, disposition, reason, rows, examples. Per table the rows of used,
         quarantined and filtered add up to the rows that came in; `finding` and `off` move no row.
+
+        >>> quality = connect("data/sample").quality("lead")
+        >>> quality.filter(pl.col("disposition") == "quarantined").height
+        0
         """
         logs = [self.event_log(name, as_of=as_of) for name in self.select(process)]
         found = self.tables.findings.select(

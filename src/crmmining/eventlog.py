@@ -32,6 +32,11 @@ class EventLog:
     (when that was), truncated and the attributes of the process. `events`: case_id, activity, occurred_at,
     recorded_at, actor, source_id, old_value, new_value, direction, date_only, sorted by case, time, rank and
     source Id. `quality`: table, disposition, reason, rows, examples; per table the rows add up to rows in.
+
+    >>> import crmmining as cm
+    >>> log = cm.connect("data/sample").event_log("case")
+    >>> log.events.columns[:3], log.cases.columns[:2]
+    (['case_id', 'activity', 'occurred_at'], ['case_id', 'created_at'])
     """
 
     process: Process
@@ -98,6 +103,10 @@ class EventLog:
 
         Most frequent first, ties by the sequence of activity names; share and cumulative are 0..1 of the
         cases that have an activity of the set.
+
+        >>> import crmmining as cm
+        >>> cm.connect("data/sample").event_log("case").variants()["variant"][0]
+        'Create Case > Status: Working > Close Case'
         """
         tally = merge.add([variants.variants(events) for events in self._of(activity_set)], ["sequence"])
         names = pl.Series(self.activities, dtype=pl.String)
@@ -115,14 +124,31 @@ class EventLog:
         )
 
     def transitions(self, activity_set: str = "core") -> pl.DataFrame:
-        """Directly-follows: source, target, n, and total, median, p90 and mean time between (Duration)."""
+        """Directly-follows: source, target, n, and total, median, p90 and mean time between (Duration).
+
+        Sorted by source and target. Quantiles interpolate linearly.
+
+        >>> import crmmining as cm
+        >>> edges = cm.connect("data/sample").event_log("case").transitions()
+        >>> edges.filter(pl.col("source") == "Close Case")["target"].to_list()
+        ['Reopen Case']
+        """
         tallies = [transitions.transitions(events) for events in self._of(activity_set)]
         summary = transitions.summarise(merge.add(tallies, ["source", "target", "seconds"]))
         named = summary.with_columns(self._named("source"), self._named("target")).sort("source", "target")
         return summaries.with_durations(named.rename(lambda name: name.removesuffix("_seconds")))
 
     def rework(self, activity_set: str = "core") -> pl.DataFrame:
-        """Repeated work per activity: activity, cases, events, rework_cases, repeats, self_loops, share."""
+        """Repeated work per activity: activity, cases, events, rework_cases, repeats, self_loops, share.
+
+        rework_cases have the activity more than once, share is of the cases that have it at all; repeats are
+        events beyond a case's first, self_loops those that directly follow the same activity.
+
+        >>> import crmmining as cm
+        >>> log = cm.connect("data/sample").event_log("case")
+        >>> log.rework().filter(pl.col("activity") == "Create Case")["rework_cases"].item()
+        0
+        """
         tally = merge.add([rework.rework_by_activity(e) for e in self._of(activity_set)], ["activity"])
         return (
             tally.with_columns(self._named("activity"))
@@ -134,6 +160,11 @@ class EventLog:
         """Time from the first `start` to the first later `end` (milestones or activities), per segment.
 
         Columns: `by`, n, open (started, not there yet, still open), excluded, median, p90, mean (Duration).
+
+        >>> import crmmining as cm
+        >>> log = cm.connect("data/sample").event_log("case")
+        >>> log.throughput("created", "closed", by=["region"])["region"].to_list()
+        ['APAC', 'EMEA', 'LATAM', 'North America', None]
         """
         table, keys = self._between(start, end, by)
         return summaries.with_durations(summaries.durations(table, keys))
@@ -142,6 +173,11 @@ class EventLog:
         """Share of the cases with `start` that later reach `end`, per segment.
 
         Columns: `by`, n (entered), open (part of n), excluded, reached, rate, rate_low, rate_high.
+
+        >>> import crmmining as cm
+        >>> row = cm.connect("data/sample").event_log("lead").conversion("created", "converted").row(0, named=True)
+        >>> row["n"] == row["reached"] + row["open"] + 223, row["rate"] == row["reached"] / row["n"]
+        (True, True)
         """
         table, keys = self._between(start, end, by)
         return summaries.conversion(table, keys)
@@ -220,6 +256,11 @@ class EventLog:
         since/until: created in [since, until). where: boolean Polars SQL over the columns of `facts` (null is
         not true). having/lacking: milestones or activities a case has / has not. starting/ending: what its
         first / last core activity is. variants: core variant texts, or how many of the most frequent to keep.
+
+        >>> import crmmining as cm
+        >>> log = cm.connect("data/sample").event_log("case")
+        >>> log.filter(where="region = 'APAC'", having=["reopened"]).cases["region"].unique().to_list()
+        ['APAC']
         """
         tests: list[pl.Expr] = []
         if since is not None:

@@ -37,7 +37,7 @@ def test_everything_promised_is_written(written: Path) -> None:
 
 def test_run_json_says_where_the_figures_come_from(written: Path, sample: cm.Crm) -> None:
     record = json.loads((written / "run.json").read_text())
-    assert record["as_of"] == "2025-12-31 23:25:39+00:00"
+    assert record["as_of"] == "2025-12-31 23:14:29+00:00"
     assert record["source"] == "sample"
     lead = next(file for file in record["inputs"] if file["name"] == "Lead")
     assert lead["origin"] == "Lead.csv"

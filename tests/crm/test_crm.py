@@ -11,13 +11,13 @@ from polars.testing import assert_frame_equal
 
 import crmmining as cm
 
-CLOCK = datetime(2025, 12, 31, 23, 25, 39, tzinfo=UTC)
+CLOCK = datetime(2025, 12, 31, 23, 14, 29, tzinfo=UTC)
 ROOTS = ("Account", "Case", "Lead", "Opportunity")
 
 
 def test_the_clock_is_the_newest_system_timestamp(sample: cm.Crm) -> None:
     assert sample.clock == CLOCK
-    assert repr(sample) == ("Crm(clock=2025-12-31T23:25:39Z, processes=account, case, lead, opportunity)")
+    assert repr(sample) == ("Crm(clock=2025-12-31T23:14:29Z, processes=account, case, lead, opportunity)")
 
 
 @pytest.mark.parametrize("process", ["account", "case", "lead", "opportunity"])

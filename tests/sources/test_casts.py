@@ -14,9 +14,8 @@ NOON = datetime(2024, 3, 10, 12, 30, 15, tzinfo=UTC)
 def read(text: str | None, kind: ColumnType, *formats: str) -> Any:  # noqa: ANN401 - a value of any type
     connection = duckdb.connect(":memory:")
     connection.execute("SET TimeZone = 'UTC'")
-    frame = connection.sql(
-        f"SELECT {cast('raw', kind, formats)} FROM (SELECT ?::VARCHAR AS raw)", params=[text]
-    )  # noqa: S608
+    query = f"SELECT {cast('raw', kind, formats)} FROM (SELECT ?::VARCHAR AS raw)"  # noqa: S608 - our own
+    frame = connection.sql(query, params=[text])
     assert frame.types == [SQL_TYPES[kind].replace("TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE")]
     return frame.pl().item()
 

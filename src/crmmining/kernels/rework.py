@@ -1,12 +1,12 @@
 """Rework: what was done again, at once or later, and what moved backwards or skipped ahead."""
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from crmmining.kernels.packing import tally_rows
-from crmmining.kernels.traces import traces
+from crmmining.kernels.traces import Flags, Ints, Traces, first_of_run, traces
 
-WORD = 64
+CODES = 1 << 16
 
 
 def rework(events: pl.DataFrame) -> pl.DataFrame:
@@ -14,34 +14,31 @@ def rework(events: pl.DataFrame) -> pl.DataFrame:
 
     Repeats are events minus distinct activities; a self-loop is an event whose predecessor has its activity.
     Regressions (`direction` -1) and skips (`direction` 2) are 0 when the log has no `direction`.
+
+    >>> log = pl.DataFrame({"case_ix": [0, 0, 0, 0], "activity": [1, 5, 5, 1]},
+    ...                    schema={"case_ix": pl.UInt32, "activity": pl.UInt16})
+    >>> rework(log).rows()
+    [(0, 4, 2, 1, 0, 0)]
     """
     log = traces(events)
-    n = len(log.starts)
-    distinct = np.zeros(n, dtype=np.int64)
-    for low in range(0, int(log.activity.max(initial=0)) + 1, WORD):
-        bit = np.where(
-            log.activity // WORD == low // WORD,
-            np.uint64(1) << (log.activity % WORD).astype(np.uint64),
-            np.uint64(0),
-        )
-        distinct += np.bitwise_count(np.bitwise_or.reduceat(bit, log.starts)) if n else distinct
-
-    def per_case(flags: np.ndarray) -> np.ndarray:
-        below = np.concatenate([[0], np.cumsum(flags)])
-        return below[log.ends] - below[log.starts]
-
-    facts = {
-        "case_ix": log.cases,
-        "n_events": log.lengths,
-        "repeats": log.lengths - distinct,
-        "self_loops": per_case(log.repeats_at_once()),
-    }
-    for name, direction in (("regressions", -1), ("skips", 2)):
-        if "direction" in events.columns:
-            facts[name] = per_case((events["direction"] == direction).fill_null(value=False).to_numpy())
-        else:
-            facts[name] = np.zeros(n, dtype=np.int64)
-    return pl.DataFrame(facts)
+    distinct = np.empty(len(log.starts), dtype=np.int64)
+    for cases, _, stretch in log.blocks():
+        case, _, _ = _kinds(stretch)
+        distinct[cases] = np.bincount(case, minlength=len(stretch.starts))
+    directions = {"regressions": -1, "skips": 2}
+    if "direction" in events.columns:
+        is_one = {name: (events["direction"] == d).fill_null(value=False) for name, d in directions.items()}
+    else:
+        is_one = {name: pl.repeat(value=False, n=len(events), dtype=pl.Boolean, eager=True) for name in directions}
+    return pl.DataFrame(
+        {
+            "case_ix": log.cases,
+            "n_events": log.lengths,
+            "repeats": log.lengths - distinct,
+            "self_loops": _per_case(log, log.loops),
+            **{name: _per_case(log, flags.to_numpy()) for name, flags in is_one.items()},
+        }
+    )
 
 
 def rework_by_activity(events: pl.DataFrame) -> pl.DataFrame:
@@ -50,19 +47,36 @@ def rework_by_activity(events: pl.DataFrame) -> pl.DataFrame:
     `rework_cases` are cases with the activity more than once, `repeats` its events beyond each case's first.
     """
     log = traces(events)
-    counts = tally_rows(events.select("case_ix", "activity"))
-    many = pl.col("n") > 1
-    again = pl.Series(log.activity[log.repeats_at_once()])
-    loops = again.to_frame("activity").group_by("activity").agg(self_loops=pl.len().cast(pl.Int64))
-    return (
-        counts.group_by("activity")
-        .agg(
-            cases=pl.len().cast(pl.Int64),
-            events=pl.sum("n"),
-            rework_cases=many.sum().cast(pl.Int64),
-            repeats=(pl.col("n") - 1).sum(),
-        )
-        .join(loops, on="activity", how="left")
-        .with_columns(pl.col("self_loops").fill_null(0))
-        .sort("activity")
+    cases, rework_cases = np.zeros(CODES, dtype=np.int64), np.zeros(CODES, dtype=np.int64)
+    for _, _, stretch in log.blocks():
+        _, activity, times = _kinds(stretch)
+        cases += np.bincount(activity, minlength=CODES)
+        rework_cases += np.bincount(activity[times > 1], minlength=CODES)
+    total = np.bincount(log.activity, minlength=CODES)
+    loops = np.bincount(log.activity[log.loops], minlength=CODES)
+    present = np.flatnonzero(total)
+    return pl.DataFrame(
+        {
+            "activity": present.astype(np.uint16),
+            "cases": cases[present],
+            "events": total[present],
+            "rework_cases": rework_cases[present],
+            "repeats": (total - cases)[present],
+            "self_loops": loops[present],
+        }
     )
+
+
+def _kinds(stretch: Traces) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Ints]:
+    """Count each activity inside each case of a stretch: case (counted from 0), activity, times."""
+    case = np.repeat(np.arange(len(stretch.starts), dtype=np.uint64), stretch.lengths)
+    pairs = np.sort(case << np.uint64(16) | stretch.activity)
+    first = np.flatnonzero(first_of_run(pairs))
+    kinds = pairs[first]
+    return kinds >> np.uint64(16), kinds & np.uint64(CODES - 1), np.diff(first, append=len(pairs))
+
+
+def _per_case(log: Traces, flags: Flags) -> Ints:
+    """Count the events of each case that are flagged."""
+    below = np.concatenate([[0], np.cumsum(flags, dtype=np.int64)])
+    return below[log.ends] - below[log.starts]

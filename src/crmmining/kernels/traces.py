@@ -1,6 +1,6 @@
 """Where each case begins in a sorted log: the one thing every kernel needs to know."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,12 @@ import polars as pl
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+BLOCK = 1 << 16  # events whose intermediate results stay in the processor's cache; blocks are 2-4 times faster
 
 
 @dataclass(frozen=True)
 class Traces:
-    """The columns of a sorted log as arrays, and the position at which each of its cases begins."""
+    """Columns of a sorted log, or of a stretch of one, as arrays; `starts` is where its cases begin."""
 
     case: npt.NDArray[np.uint32]
     activity: npt.NDArray[np.uint16]
@@ -35,15 +36,22 @@ class Traces:
         """Cases present, in log order."""
         return self.case[self.starts]
 
+    @property
+    def places(self) -> Ints:
+        """Position of each event inside its case, from 0."""
+        return np.arange(len(self.case)) - np.repeat(self.starts, self.lengths)
+
+    @property
     def follows(self) -> Flags:
         """Whether an event has a predecessor in its own case."""
         flags = np.ones(len(self.case), dtype=np.bool_)
         flags[self.starts] = False
         return flags
 
-    def repeats_at_once(self) -> Flags:
+    @property
+    def loops(self) -> Flags:
         """Whether an event's predecessor in its own case has the same activity."""
-        flags = self.follows()
+        flags = self.follows
         flags[1:] &= self.activity[1:] == self.activity[:-1]
         return flags
 
@@ -52,6 +60,16 @@ class Traces:
         wanted = np.zeros(1 << 16, dtype=np.bool_)
         wanted[list(codes)] = True
         return np.flatnonzero(wanted[self.activity])
+
+    def blocks(self) -> Iterator[tuple[slice, slice, "Traces"]]:
+        """Cut the log into stretches of whole cases: which cases, which events, and the stretch itself."""
+        events, cases = len(self.case), len(self.starts)
+        cuts = np.unique(np.searchsorted(self.starts, np.arange(0, events, BLOCK)))
+        for low, high in zip(cuts, np.append(cuts[1:], cases), strict=True):
+            first = self.starts[low]
+            last = self.starts[high] if high < cases else events
+            stretch = Traces(self.case[first:last], self.activity[first:last], self.starts[low:high] - first)
+            yield slice(low, high), slice(first, last), stretch
 
 
 def traces(events: pl.DataFrame) -> Traces:
@@ -63,13 +81,15 @@ def traces(events: pl.DataFrame) -> Traces:
     [0, 2]
     """
     case = events["case_ix"].to_numpy()
-    first = np.ones(len(case), dtype=np.bool_)
-    np.not_equal(case[1:], case[:-1], out=first[1:])
-    return Traces(case, events["activity"].to_numpy(), np.flatnonzero(first))
+    return Traces(case, events["activity"].to_numpy(), np.flatnonzero(first_of_run(case)))
 
 
-def first_of_run(case: npt.NDArray[Any]) -> Flags:
-    """Whether an entry differs from the one before it."""
-    first = np.ones(len(case), dtype=np.bool_)
-    np.not_equal(case[1:], case[:-1], out=first[1:])
+def first_of_run(values: npt.NDArray[Any]) -> Flags:
+    """Whether a value differs from the one before it.
+
+    >>> first_of_run(np.array([4, 4, 7])).tolist()
+    [True, False, True]
+    """
+    first = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
     return first

@@ -21,7 +21,7 @@ def transitions(events: pl.DataFrame) -> pl.DataFrame:
     [(1, 5, 86400, 1)]
     """
     log = traces(events)
-    follows = log.follows()[1:]
+    follows = log.follows[1:]
     time = events["occurred_at"].to_physical().to_numpy()
     return tally_rows(
         pl.DataFrame(
@@ -56,8 +56,14 @@ def summarise(tally: pl.DataFrame) -> pl.DataFrame:
         return pl.Series(low + (high - low) * part / 10, dtype=pl.Float64)
 
     total = np.add.reduceat(seconds * n, start) if edge else count
-    return tally[start].select("source", "target", n=pl.Series(count), total_seconds=pl.Series(total)).with_columns(
-        median_seconds=quantile(5), p90_seconds=quantile(9), mean_seconds=pl.col("total_seconds") / pl.col("n")
+    return (
+        tally[start]
+        .select("source", "target", n=pl.Series(count), total_seconds=pl.Series(total))
+        .with_columns(
+            median_seconds=quantile(5),
+            p90_seconds=quantile(9),
+            mean_seconds=pl.col("total_seconds") / pl.col("n"),
+        )
     )
 
 

@@ -102,9 +102,11 @@ class _Records:
     def feed(self, chunk: bytes) -> None:
         text = np.frombuffer(chunk, dtype=np.uint8)
         quotes = np.flatnonzero(text == _QUOTE)
-        if self._line_end is None:
-            self._line_end = _CR if b"\n" not in chunk and b"\r" in chunk else _LF
-        ends = np.flatnonzero(text == self._line_end)
+        if self._line_end is None and b"\n" in chunk:
+            self._line_end = _LF
+        elif self._line_end is None and b"\r" in chunk[:-1]:
+            self._line_end = _CR
+        ends = np.flatnonzero(text == (self._line_end or _LF))
         outside = (np.searchsorted(quotes, ends) + self._quoted) % 2 == 0
         ends = ends[outside]
         self._records += len(ends) if self._keep_blank else self._filled(text, ends)
