@@ -68,8 +68,12 @@ def build(tables: Tables, process: Process, as_of: datetime) -> EventLog:
 
 
 def unmet(tables: Tables, needs: tuple[str, ...]) -> list[str]:
-    """Needs (tables or Table.Column) that the source does not meet, in order, once each."""
-    return [need for need in dict.fromkeys(needs) if not tables.has(need)]
+    """Needs (tables or Table.Column, `|` between alternatives) that the source does not meet, once each."""
+    return [
+        need.replace("|", " or ")
+        for need in dict.fromkeys(needs)
+        if not any(tables.has(alternative) for alternative in need.split("|"))
+    ]
 
 
 def switched_off(tables: Tables, process: Process) -> tuple[str, ...]:

@@ -189,10 +189,13 @@ def test_all_faults_of_the_definitions_come_together(tmp_path: Path, sample_fold
     (folder / "case.toml").write_text("title = \n")
     kpis = tmp_path / "kpis"
     kpis.mkdir()
-    (kpis / "opportunity.toml").write_text('[win_rate]\nperiod = "wonn"\nwhere = "outcome = = 1"\n')
+    (kpis / "opportunity.toml").write_text(
+        '[win_rate]\nperiod = "wonn"\nwhere = "outcome = = 1"\nneeds = ["Opportunity.Amuont"]\n'
+    )
     with pytest.raises(cm.DefinitionError) as caught:
         cm.connect(sample_folder, extractors=[tmp_path], kpis=[kpis])
     text = str(caught.value)
+    assert "opportunity.toml: win_rate.needs: 'Opportunity.Amuont' is not declared in source.toml" in text
     assert "salesforce/lead.toml: typo: Extra inputs are not permitted" in text
     assert "salesforce/case.toml: not valid TOML" in text
     assert "kpis/opportunity.toml: win_rate.period: 'wonn' is no milestone; known:" in text

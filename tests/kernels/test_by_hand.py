@@ -242,3 +242,11 @@ def test_add_of_variants_is_ranked_like_the_kernel() -> None:
     tally = merge.add([variants.variants(FIVE), variants.variants(ONE), variants.variants(ONE)], ["sequence"])
     assert tally.rows() == [([CREATE], 1), ([CREATE, WORK, WORK, WIN], 1), ([WORK], 2)]
     assert variants.ranked(tally).rows()[0] == ([WORK], 2)
+
+
+def test_ranked_sorts_large_counts_and_codes() -> None:
+    rows = [([255], 2**40), ([256, 1], 2**40), ([256], 2**40), ([65535], 2**62), ([0], 1), ([0, 0], 1), ([1], 255)]
+    tally = pl.DataFrame(rows, schema=variants.SCHEMA, orient="row")
+    assert variants.ranked(tally).rows() == [rows[place] for place in (3, 0, 2, 1, 6, 4, 5)]
+    assert variants.ranked(tally).schema == variants.SCHEMA
+    assert variants.ranked(tally.slice(4, 2).reverse()).rows() == rows[4:6]

@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmmining.kernels import merge, milestones, rework, throughput, transitions, variants, volume
+from crmmining.kernels import merge, milestones, packing, rework, throughput, traces, transitions, variants, volume
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ACTIVITIES = [0, 1, 2, 63, 64, 130, 65535]
@@ -198,3 +199,20 @@ def test_tally_kernels_add_over_partitions_of_cases(rows: list[Event], part_of: 
     for name, (kernel, keys) in TALLIES.items():
         parts = [kernel(frame([row for row in rows if part_of[row[0]] == part])) for part in range(3)]
         assert merge.add(parts, keys).equals(kernel(frame(rows)).sort(keys)), name
+
+
+@settings(max_examples=60)
+@given(LOGS, st.integers(1, 6))
+def test_blocks_are_invisible(rows: list[Event], size: int) -> None:
+    events = frame(rows)
+    kernels = {**CASES, **{name: kernel for name, (kernel, _) in TALLIES.items()}}
+    expected = {name: kernel(events) for name, kernel in kernels.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(traces, "BLOCK", size)
+        patch.setattr(packing, "BLOCK", size)
+        for name, kernel in kernels.items():
+            assert kernel(events).equals(expected[name]), name
+        blocks = list(traces.traces(events).blocks())
+    assert [case for _, _, stretch in blocks for case in stretch.cases] == sorted({row[0] for row in rows})
+    assert [activity for _, _, stretch in blocks for activity in stretch.activity] == codes(rows)
+    assert len(blocks) <= len(by_case(rows))

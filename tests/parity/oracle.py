@@ -22,6 +22,8 @@ DERIVED = {"open", "outcome", "outcome_at"}
 Z = 1.959963984540054  # 97.5 % point of the normal distribution
 ROUNDING = 12  # digits that two ways of adding floats agree on
 
+TICK = timedelta(microseconds=1)
+
 Fact = dict[str, Any]
 Segments = tuple[str | None, ...]
 
@@ -118,6 +120,13 @@ def wilson(hits: int, n: int) -> tuple[float | None, float | None, float | None]
     return share, max(middle - half, 0.0), min(middle + half, 1.0)
 
 
+def inside(instant: datetime | None, cut: Cut) -> bool:
+    """Whether something dated `instant` is asked for."""
+    if instant is None:
+        return not (cut.since or cut.until)
+    return not (cut.since and instant < cut.since) and not (cut.until and instant >= cut.until)
+
+
 class Oracle:
     """The naive answers for one log."""
 
@@ -211,17 +220,15 @@ class Oracle:
         if not cut.period and not cut.by:
             cells[None, ()] = []
         for fact, instant in dated:
-            if (cut.since or cut.until) and (
-                instant is None or not (cut.since or instant) <= instant < (cut.until or datetime.max.replace(tzinfo=UTC))
-            ):
-                continue
-            cells[self.period(instant, cut), self.segments(fact, cut)].append(fact)
+            if inside(instant, cut):
+                cells[self.period(instant, cut), self.segments(fact, cut)].append(fact)
         return cells
 
     def periods(self, first: date, cut: Cut) -> Iterator[date]:
-        """Periods from one on to that of as_of."""
+        """Periods from one on to that of as_of or of the end of the window."""
         assert cut.period
-        while first <= first_day(self.as_of, cut.period, cut.org):
+        last = min(self.as_of, cut.until - TICK) if cut.until else self.as_of
+        while first <= first_day(last, cut.period, cut.org):
             yield first
             first = next_first_day(first, cut.period)
 
@@ -241,12 +248,16 @@ class Oracle:
             groups[()] = []
         for fact in self.facts:
             groups[self.segments(fact, cut)].append(self.states(self.traces[fact["case_id"]]))
-        after = self.as_of + timedelta(microseconds=1)
+        after = self.as_of + TICK
         moments: dict[date | None, datetime] = {None: after}
         if cut.period:
             born = [trace[0].at for trace in self.traces.values() if trace]
             starts = self.periods(first_day(min(born), cut.period, cut.org), cut) if born else ()
-            moments = {start: min(midnight(next_first_day(start, cut.period), cut.org), after) for start in starts}
+            moments = {
+                start: min(midnight(next_first_day(start, cut.period), cut.org), after)
+                for start in starts
+                if inside(midnight(start, cut.org), cut)
+            }
         answer: dict[Key, Figure] = {}
         for segments, cases in groups.items():
             for start, moment in moments.items():
@@ -274,7 +285,7 @@ class Oracle:
             answer[Key(kpi.name, "count", kpi.unit, start, segments)] = figure
         starts = [key.period_start for key in answer if key.period_start]
         for start in self.periods(min(starts), cut) if starts else ():
-            for segments in {key.segments for key in answer}:
+            for segments in {key.segments for key in answer if key.period_start}:
                 answer.setdefault(Key(kpi.name, "count", kpi.unit, start, segments), Figure(0, 0, 0, 0))
         return answer
 

@@ -84,7 +84,7 @@ def test_short_ids_become_long_and_join(write: Write, load: Load) -> None:
 def test_ids_that_differ_only_in_case_are_two(write: Write, load: Load) -> None:
     twins = ["001A0000006Vm9r", "001A0000006VM9r"]
     tables = load(write(Opportunity=[HEAD, *(DEAL.replace(A, one) for one in twins)]))
-    assert [row[0] for row in rows(tables, "Opportunity")] == ["001A0000006VM9rIAC", "001A0000006Vm9rIAC"]
+    assert [row[0] for row in rows(tables, "Opportunity")] == ["001A0000006VM9rIAG", "001A0000006Vm9rIAC"]
 
 
 def test_opaque_ids_are_left_alone(write: Write, load: Load, spec: SourceSpec) -> None:

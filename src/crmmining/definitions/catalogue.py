@@ -96,6 +96,8 @@ def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: La
     source = _source(files, faults)
     processes = _processes(files, faults)
     found = _kpis(kpi_files, processes, faults)
+    if source is not None:
+        faults += _undeclared(source, processes, found)
     if faults or source is None:
         raise DefinitionError(faults)
     return Catalogue(source, processes, found)
@@ -207,6 +209,25 @@ def _kpi_faults(kpi: KpiBase, process: Process) -> list[str]:
         if word not in process.segments
     ]
     return found
+
+
+def _undeclared(source: SourceSpec, processes: Mapping[str, Process], kpis: Mapping[str, Kpi]) -> list[str]:
+    """Tables and columns that processes and KPIs need and source.toml does not declare."""
+    needs: dict[str, Sequence[str]] = {}
+    for name, process in processes.items():
+        needs[f"{name}.toml: requires"] = (process.root, *process.requires)
+        for activity, stated in process.activities.items():
+            needs[f"{name}.toml: activities.{activity}.needs"] = stated.needs
+    for name, kpi in kpis.items():
+        needs[f"{kpi.process}.toml: {name}.needs"] = kpi.needs
+    faults = []
+    for where, wanted in needs.items():
+        for need in (alternative for several in wanted for alternative in several.split("|")):
+            table, _, column = need.partition(".")
+            spec = source.tables.get(table)
+            if spec is None or (column and column not in spec.columns):
+                faults.append(f"{where}: '{need}' is not declared in source.toml")
+    return faults
 
 
 def _explain(label: str, error: ValidationError) -> list[str]:

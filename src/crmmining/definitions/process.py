@@ -19,7 +19,10 @@ class Model(BaseModel):
 
 
 class Activity(Model):
-    """Where one kind of event comes from, in words an auditor can check against the source."""
+    """Where one kind of event comes from, in words an auditor can check against the source.
+
+    `needs`: tables or Table.Column without which there can be none; `|` stands between alternatives.
+    """
 
     table: str
     field: str
@@ -112,7 +115,8 @@ class Process(Model):
         found += [
             f"activities.{name}.needs: '{need}' has no path under [paths]"
             for name, activity in self.activities.items()
-            for need in activity.needs
+            for needs in activity.needs
+            for need in needs.split("|")
             if need.split(".")[0] not in self.paths
         ]
         return found

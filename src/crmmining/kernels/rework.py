@@ -4,9 +4,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from crmmining.kernels.traces import Flags, Ints, Traces, first_of_run, traces
+from crmmining.kernels.traces import Ints, Traces, first_of_run, traces
 
 CODES = 1 << 16
+DIRECTIONS = {"regressions": -1, "skips": 2}
 
 
 def rework(events: pl.DataFrame) -> pl.DataFrame:
@@ -21,24 +22,15 @@ def rework(events: pl.DataFrame) -> pl.DataFrame:
     [(0, 4, 2, 1, 0, 0)]
     """
     log = traces(events)
-    distinct = np.empty(len(log.starts), dtype=np.int64)
-    for cases, _, stretch in log.blocks():
+    counts = {name: np.zeros(len(log.starts), dtype=np.int64) for name in ("repeats", "self_loops", *DIRECTIONS)}
+    moves = events["direction"].fill_null(0).to_numpy() if "direction" in events.columns else None
+    for cases, within, stretch in log.blocks():
         case, _, _ = _kinds(stretch)
-        distinct[cases] = np.bincount(case, minlength=len(stretch.starts))
-    directions = {"regressions": -1, "skips": 2}
-    if "direction" in events.columns:
-        is_one = {name: (events["direction"] == d).fill_null(value=False) for name, d in directions.items()}
-    else:
-        is_one = {name: pl.repeat(value=False, n=len(events), dtype=pl.Boolean, eager=True) for name in directions}
-    return pl.DataFrame(
-        {
-            "case_ix": log.cases,
-            "n_events": log.lengths,
-            "repeats": log.lengths - distinct,
-            "self_loops": _per_case(log, log.loops),
-            **{name: _per_case(log, flags.to_numpy()) for name, flags in is_one.items()},
-        }
-    )
+        counts["repeats"][cases] = stretch.lengths - np.bincount(case, minlength=len(stretch.starts))
+        counts["self_loops"][cases] = np.add.reduceat(stretch.loops, stretch.starts, dtype=np.int64)
+        for name, direction in DIRECTIONS.items() if moves is not None else ():
+            counts[name][cases] = np.add.reduceat(moves[within] == direction, stretch.starts, dtype=np.int64)
+    return pl.DataFrame({"case_ix": log.cases, "n_events": log.lengths, **counts})
 
 
 def rework_by_activity(events: pl.DataFrame) -> pl.DataFrame:
@@ -47,13 +39,13 @@ def rework_by_activity(events: pl.DataFrame) -> pl.DataFrame:
     `rework_cases` are cases with the activity more than once, `repeats` its events beyond each case's first.
     """
     log = traces(events)
-    cases, rework_cases = np.zeros(CODES, dtype=np.int64), np.zeros(CODES, dtype=np.int64)
+    cases, rework_cases, loops = np.zeros((3, CODES), dtype=np.int64)
     for _, _, stretch in log.blocks():
         _, activity, times = _kinds(stretch)
         cases += np.bincount(activity, minlength=CODES)
         rework_cases += np.bincount(activity[times > 1], minlength=CODES)
+        loops += np.bincount(stretch.activity[stretch.loops], minlength=CODES)
     total = np.bincount(log.activity, minlength=CODES)
-    loops = np.bincount(log.activity[log.loops], minlength=CODES)
     present = np.flatnonzero(total)
     return pl.DataFrame(
         {
@@ -67,16 +59,10 @@ def rework_by_activity(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _kinds(stretch: Traces) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], Ints]:
+def _kinds(stretch: Traces) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], Ints]:
     """Count each activity inside each case of a stretch: case (counted from 0), activity, times."""
-    case = np.repeat(np.arange(len(stretch.starts), dtype=np.uint64), stretch.lengths)
-    pairs = np.sort(case << np.uint64(16) | stretch.activity)
+    case = np.repeat(np.arange(len(stretch.starts), dtype=np.uint32), stretch.lengths)
+    pairs = np.sort(case << np.uint32(16) | stretch.activity)
     first = np.flatnonzero(first_of_run(pairs))
     kinds = pairs[first]
-    return kinds >> np.uint64(16), kinds & np.uint64(CODES - 1), np.diff(first, append=len(pairs))
-
-
-def _per_case(log: Traces, flags: Flags) -> Ints:
-    """Count the events of each case that are flagged."""
-    below = np.concatenate([[0], np.cumsum(flags, dtype=np.int64)])
-    return below[log.ends] - below[log.starts]
+    return kinds >> np.uint32(16), kinds & np.uint32(CODES - 1), np.diff(first, append=len(pairs))

@@ -64,7 +64,10 @@ class Traces:
     def blocks(self) -> Iterator[tuple[slice, slice, "Traces"]]:
         """Cut the log into stretches of whole cases: which cases, which events, and the stretch itself."""
         events, cases = len(self.case), len(self.starts)
+        if not cases:
+            return
         cuts = np.unique(np.searchsorted(self.starts, np.arange(0, events, BLOCK)))
+        cuts = cuts[cuts < cases]
         for low, high in zip(cuts, np.append(cuts[1:], cases), strict=True):
             first = self.starts[low]
             last = self.starts[high] if high < cases else events
