@@ -32,8 +32,8 @@ test: lint test-min  ## every check: lint, types, the lowest supported versions,
 test-min: .venv-min/.ready  ## the tests of the core on the lowest supported versions
 	.venv-min/bin/python -m pytest -m 'not packaging' $(addprefix --ignore=,$(NEED_MORE))
 
-# Tests of what the core does not need: other libraries beside ours, notebooks, the state of the repository.
-NEED_MORE := tests/parity
+# Tests that lean on more than the core does: the runner of notebooks, pm4py.
+NEED_MORE := tests/docs tests/parity
 
 lint: .venv/.test  ## style, formatting and types, nothing changed
 	$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""One engine, one process: answer the benchmark's questions, then report times, memory and, if asked, the answers.
+"""One engine, one process: answer the questions, then report times, memory and, if asked, the answers.
 
 `python benchmarks/engines.py ENGINE FLAT.parquet [ANSWERS]` prints one JSON object. Imports are not timed.
 """
@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import TypeVar
@@ -22,21 +23,29 @@ HERE = Path(__file__).parent
 
 
 class Clock:
-    """Seconds per step."""
+    """Seconds per step, and processor seconds of them all."""
 
     def __init__(self) -> None:
         self.steps: dict[str, float] = {}
+        self.processor = 0.0
 
     def __call__(self, step: str, work: Callable[[], T]) -> T:
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         result = work()
-        self.steps[step] = time.perf_counter() - start
+        self.steps[step] = self.steps.get(step, 0.0) + time.perf_counter() - start
+        self.processor += time.process_time() - busy
         return result
 
 
 def crmmining(flat: Path, clock: Clock) -> Callable[[], Answers]:
     """Code the log, then let the kernels answer."""
-    from crmmining.kernels import coding, rework, throughput, transitions, variants
+    from crmmining.kernels import (  # noqa: PLC0415  each process loads only its own engine
+        coding,
+        rework,
+        throughput,
+        transitions,
+        variants,
+    )
 
     coded = clock("log", lambda: coding.code(pl.read_parquet(flat)))
     log = coded.events
@@ -46,7 +55,9 @@ def crmmining(flat: Path, clock: Clock) -> Callable[[], Answers]:
     repeated = clock("rework", lambda: rework.rework_by_activity(log))
 
     def named(code: str) -> pl.Expr:
-        return pl.col(code).replace_strict(range(len(coded.activities)), coded.activities, return_dtype=pl.String)
+        return pl.col(code).replace_strict(
+            range(len(coded.activities)), coded.activities, return_dtype=pl.String
+        )
 
     def answers() -> Answers:
         return {
@@ -60,8 +71,12 @@ def crmmining(flat: Path, clock: Clock) -> Callable[[], Answers]:
             "edges": counts.select(
                 named("source"), named("target"), "n", median="median_seconds", p90="p90_seconds"
             ),
-            "durations": spans.select((pl.col("last_at") - pl.col("first_at")).dt.total_seconds().alias("seconds")),
-            "rework": repeated.filter(pl.col("rework_cases") > 0).select(named("activity"), cases="rework_cases"),
+            "durations": spans.select(
+                (pl.col("last_at") - pl.col("first_at")).dt.total_seconds().alias("seconds")
+            ),
+            "rework": repeated.filter(pl.col("rework_cases") > 0).select(
+                named("activity"), cases="rework_cases"
+            ),
         }
 
     return answers
@@ -69,7 +84,7 @@ def crmmining(flat: Path, clock: Clock) -> Callable[[], Answers]:
 
 def duckdb(flat: Path, clock: Clock) -> Callable[[], Answers]:
     """Run duckdb_peer.sql, statement by statement."""
-    import duckdb as engine
+    import duckdb as engine  # noqa: PLC0415
 
     steps = ("log", "log", "edges, counts and times", "durations", "variants", "rework")
     connection = engine.connect()
@@ -77,15 +92,14 @@ def duckdb(flat: Path, clock: Clock) -> Callable[[], Answers]:
     connection.execute(f"SET VARIABLE flat = '{flat}'")
     statements = engine.extract_statements((HERE / "duckdb_peer.sql").read_text())
     for step, statement in zip(steps, statements, strict=True):
-        before = clock.steps.get(step, 0.0)
-        clock(step, lambda statement=statement: connection.execute(statement))  # type: ignore[misc]
-        clock.steps[step] += before
+        clock(step, partial(connection.execute, statement))
 
     def answers() -> Answers:
         return {
             "variants": connection.sql("SELECT sequence::VARCHAR[] AS sequence, cases FROM variants").pl(),
             "edges": connection.sql(
-                "SELECT source::VARCHAR AS source, target::VARCHAR AS target, n, quantiles[1] AS median, quantiles[2] AS p90 FROM edges"
+                "SELECT source::VARCHAR AS source, target::VARCHAR AS target, n, "
+                "quantiles[1] AS median, quantiles[2] AS p90 FROM edges"
             ).pl(),
             "durations": connection.sql("SELECT seconds FROM cases").pl(),
             "rework": connection.sql("SELECT activity::VARCHAR AS activity, cases FROM rework").pl(),
@@ -95,9 +109,9 @@ def duckdb(flat: Path, clock: Clock) -> Callable[[], Answers]:
 
 
 def pm4py(flat: Path, clock: Clock) -> Callable[[], Answers]:
-    """Format the frame, then ask pm4py's simplified interface; it offers a median per edge, but no other quantile."""
-    import pandas as pd
-    import pm4py as engine
+    """Format the frame, then ask pm4py's simplified interface; it offers no quantile but the median."""
+    import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415
+    import pm4py as engine  # noqa: PLC0415
 
     def formatted() -> pd.DataFrame:
         keys = {"case_id": "case_id", "activity_key": "activity", "timestamp_key": "occurred_at"}
@@ -133,15 +147,16 @@ def main(engine: str, flat: str, folder: str | None = None) -> None:
     if folder:
         for name, answer in canonical(answers()).items():
             answer.write_parquet(Path(folder) / f"{engine}.{name}.parquet")
-    print(json.dumps({"steps": clock.steps, "memory": memory}))
+    print(json.dumps({"steps": clock.steps, "processor": clock.processor, "memory": memory}))
 
 
 def canonical(answers: Answers) -> Answers:
     """Bring answers into one shape: the same column types, sorted rows."""
     types = {"cases": pl.Int64, "n": pl.Int64, "median": pl.Float64, "p90": pl.Float64, "seconds": pl.Int64}
     return {
-        name: (frame := answer.cast({key: types[key] for key in answer.columns if key in types}))
-        .sort(frame.columns)
+        name: (frame := answer.cast({key: types[key] for key in answer.columns if key in types})).sort(
+            frame.columns
+        )
         for name, answer in answers.items()
     }
 

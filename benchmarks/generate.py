@@ -92,4 +92,6 @@ def _ids(count: int) -> pl.Series:
         number, digit = np.divmod(number, 62)
         body[:, place] = DIGITS[digit]
     upper = ((body >= ord("A")) & (body <= ord("Z"))).reshape(count, 3, 5)
-    return pl.Series(np.concatenate([body, CHECKSUM[upper @ (1 << np.arange(5))]], axis=1).view("S18").ravel().astype(str))
+    return pl.Series(
+        np.concatenate([body, CHECKSUM[upper @ (1 << np.arange(5))]], axis=1).view("S18").ravel().astype(str)
+    )

@@ -1,15 +1,17 @@
-"""Logs made by hand: five events a reader can check."""
+"""What tests share: the sample, files written by hand and loaded, logs made by hand."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
 import crmmining as cm
-from crmmining.definitions import Process, shipped
+from crmmining import sources, tables
+from crmmining.definitions import Process, read_catalogue, shipped
 from crmmining.eventlog import EventLog, Partition, partition
 from crmmining.kernels import coding
 from crmmining.tables import OrgSpec
@@ -117,3 +119,58 @@ def log_of(
         }
     )
     return EventLog(process, day(as_of), names, tuple(made), quality)
+
+
+ROOTS = {"Account", "Lead", "Opportunity", "Case"}
+Write = Callable[..., Path]
+Load = Callable[..., tables.Tables]
+
+
+@pytest.fixture(scope="session")
+def spec() -> tables.SourceSpec:
+    return read_catalogue().source
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write files given as text, lines or bytes into a folder and return it."""
+
+    def written(folder: str = "crm", **files: str | bytes | Sequence[str]) -> Path:
+        place = tmp_path / folder
+        place.mkdir(exist_ok=True)
+        for name, content in files.items():
+            if isinstance(content, bytes):
+                data = content
+            elif isinstance(content, str):
+                data = content.encode()
+            else:
+                data = "".join(f"{line}\n" for line in content).encode()
+            (place / f"{name}.csv").write_bytes(data)
+        return place
+
+    return written
+
+
+@pytest.fixture
+def load(spec: tables.SourceSpec) -> Load:
+    def loaded(
+        source: sources.Source,
+        *,
+        table_names: str = "{}",
+        spec: tables.SourceSpec = spec,
+        connection: duckdb.DuckDBPyConnection | None = None,
+        max_quarantine: float = 0.01,
+        datetime_format: str | Sequence[str] | None = None,
+    ) -> tables.Tables:
+        database = connection or duckdb.connect(":memory:")
+        raw = sources.read(source, table_names=table_names)
+        return tables.load(
+            raw,
+            spec,
+            database,
+            max_quarantine=max_quarantine,
+            datetime_format=datetime_format,
+            roots=ROOTS,
+        )
+
+    return loaded

@@ -45,7 +45,7 @@ PLACES = {
 }
 
 # Kernels are pure functions on frames.
-KERNELS_USE = {"crmmining", "numpy", "polars"} | (
+KERNELS_USE = {"crmmining", "numpy", "polars", "pyarrow"} | (
     sys.stdlib_module_names
     - {"datetime", "io", "os", "pathlib", "random", "shutil", "subprocess", "tempfile", "time"}
 )

@@ -101,6 +101,7 @@ def results() -> dict[str, bytes]:
     return {}
 
 
+@pytest.mark.packaging
 def test_there_is_something_to_ship() -> None:
     for folder in SHIPPED:
         assert len(project_files(folder)) > 1, folder

@@ -10,10 +10,10 @@ from crmmining.kernels import merge, milestones, rework, throughput, transitions
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LOG = pl.Schema(
     {
-        "case_ix": pl.UInt32,
-        "activity": pl.UInt16,
+        "case_ix": pl.UInt32(),
+        "activity": pl.UInt16(),
         "occurred_at": pl.Datetime("us", "UTC"),
-        "direction": pl.Int8,
+        "direction": pl.Int8(),
     }
 )
 CREATE, WORK, WIN = 0, 1, 7
@@ -32,7 +32,7 @@ def log(*rows: tuple[int, int, float, int | None]) -> pl.DataFrame:
     )
 
 
-# case 0: create, work, work again at once, win; case 2: create only (case 1 has no events)
+# case 0 is created, worked on twice at one instant and won; case 2 is only created; case 1 has no event
 FIVE = log((0, CREATE, 0, None), (0, WORK, 10, 1), (0, WORK, 10, -1), (0, WIN, 40.9, 2), (2, CREATE, 5, None))
 ONE = log((0, WORK, 3, None))
 EMPTY = log()
@@ -45,7 +45,9 @@ def test_variants() -> None:
 
 
 def test_variants_put_the_most_frequent_first_and_break_ties_by_sequence() -> None:
-    five = log((0, WIN, 0, None), (1, WORK, 0, None), (2, WIN, 0, None), (3, CREATE, 0, None), (3, WIN, 1, None))
+    five = log(
+        (0, WIN, 0, None), (1, WORK, 0, None), (2, WIN, 0, None), (3, CREATE, 0, None), (3, WIN, 1, None)
+    )
     assert variants.variants(five).rows() == [([WIN], 2), ([CREATE, WIN], 1), ([WORK], 1)]
 
 
@@ -119,7 +121,11 @@ def test_summarise_interpolates_between_the_two_nearest_values() -> None:
 def test_endpoints() -> None:
     assert transitions.endpoints(FIVE).rows() == [(0, CREATE, WIN), (2, CREATE, CREATE)]
     assert transitions.endpoints(ONE).rows() == [(0, WORK, WORK)]
-    assert transitions.endpoints(EMPTY).schema == {"case_ix": pl.UInt32, "first": pl.UInt16, "last": pl.UInt16}
+    assert transitions.endpoints(EMPTY).schema == {
+        "case_ix": pl.UInt32,
+        "first": pl.UInt16,
+        "last": pl.UInt16,
+    }
 
 
 def test_between() -> None:
@@ -134,7 +140,9 @@ def test_between() -> None:
 
 
 def test_between_takes_the_end_after_the_first_start_in_log_order() -> None:
-    five = log((0, WIN, 0, None), (0, CREATE, 0, None), (0, WIN, 0, None), (0, CREATE, 6, None), (0, WIN, 9, None))
+    five = log(
+        (0, WIN, 0, None), (0, CREATE, 0, None), (0, WIN, 0, None), (0, CREATE, 6, None), (0, WIN, 9, None)
+    )
     assert throughput.between(five, [CREATE], [WIN]).rows() == [(0, at(0), at(0))]
 
 
@@ -245,7 +253,15 @@ def test_add_of_variants_is_ranked_like_the_kernel() -> None:
 
 
 def test_ranked_sorts_large_counts_and_codes() -> None:
-    rows = [([255], 2**40), ([256, 1], 2**40), ([256], 2**40), ([65535], 2**62), ([0], 1), ([0, 0], 1), ([1], 255)]
+    rows = [
+        ([255], 2**40),
+        ([256, 1], 2**40),
+        ([256], 2**40),
+        ([65535], 2**62),
+        ([0], 1),
+        ([0, 0], 1),
+        ([1], 255),
+    ]
     tally = pl.DataFrame(rows, schema=variants.SCHEMA, orient="row")
     assert variants.ranked(tally).rows() == [rows[place] for place in (3, 0, 2, 1, 6, 4, 5)]
     assert variants.ranked(tally).schema == variants.SCHEMA

@@ -1,6 +1,6 @@
 """Flat events with text Ids become one sorted log, whatever the order of the rows."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -11,14 +11,16 @@ from crmmining.kernels import coding
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")
-SCHEMA = {
-    "case_id": pl.String,
-    "activity": pl.String,
-    "occurred_at": TIME,
-    "rank": pl.UInt8,
-    "source_id": pl.String,
-    "direction": pl.Int8,
-}
+SCHEMA = pl.Schema(
+    {
+        "case_id": pl.String(),
+        "activity": pl.String(),
+        "occurred_at": TIME,
+        "rank": pl.UInt8(),
+        "source_id": pl.String(),
+        "direction": pl.Int8(),
+    }
+)
 FIVE = pl.DataFrame(
     [
         ("B", "win", START, 250, "s4", None),
@@ -63,7 +65,13 @@ def test_three_columns_are_enough_and_ties_go_by_activity_name() -> None:
 
 def test_ties_without_source_id_go_by_rank_then_activity_name() -> None:
     coded = coding.code(FIVE.drop("source_id").with_columns(occurred_at=pl.lit(START, dtype=TIME)))
-    assert [coded.activities[code] for code in coded.events["activity"]] == ["create", "call", "work", "create", "win"]
+    assert [coded.activities[code] for code in coded.events["activity"]] == [
+        "create",
+        "call",
+        "work",
+        "create",
+        "win",
+    ]
 
 
 def test_a_missing_source_id_comes_first() -> None:
@@ -91,7 +99,9 @@ def test_no_event_and_one_event(columns: list[str]) -> None:
     assert empty.events.is_empty()
     assert empty.case_ids.to_list() == []
     assert empty.activities == ()
-    assert one.events.select("case_ix", "activity", "occurred_at").rows() == [(0, 0, START + timedelta(seconds=9))]
+    assert one.events.select("case_ix", "activity", "occurred_at").rows() == [
+        (0, 0, START + timedelta(seconds=9))
+    ]
     assert coding.code(FIVE[:0], cases=pl.Series(["A"])).case_ids.to_list() == ["A"]
 
 
@@ -159,7 +169,7 @@ COLUMNS = [
 def test_equals_a_plain_sort_whatever_the_order_of_the_rows(
     data: st.DataObject, ids: str, columns: list[str], unit: int
 ) -> None:
-    """Time steps of a microsecond, a second and hours: packed as they are, as seconds, and too wide to be packed."""
+    """Steps of a microsecond, a second, hours: packed as they are, packed as seconds, too wide to be packed."""
     row = st.tuples(
         st.sampled_from(IDS[ids]),
         st.sampled_from(NAMES),
@@ -174,7 +184,12 @@ def test_equals_a_plain_sort_whatever_the_order_of_the_rows(
     coded = coding.code(flat, activities=known)
     assert coded.activities == (*known, *sorted(set(flat["activity"]) - set(known)))
     assert coded.case_ids.to_list() == sorted(set(flat["case_id"]))
-    order = ["case_id", "occurred_at", *(name for name in ("rank", "source_id") if name in columns), "activity"]
+    order = [
+        "case_id",
+        "occurred_at",
+        *(name for name in ("rank", "source_id") if name in columns),
+        "activity",
+    ]
     order += [name for name in columns if name not in order]
     expected = flat.sort(order)
     case_ix = [coded.case_ids.to_list().index(name) for name in expected["case_id"]]
@@ -185,7 +200,9 @@ def test_equals_a_plain_sort_whatever_the_order_of_the_rows(
     assert coding.code(shuffled, activities=known).events.equals(coded.events)
 
 
-@given(st.lists(st.tuples(st.integers(0, 60), st.integers(-(10**17), 10**17)), max_size=25), st.integers(0, 3))
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(-(10**17), 10**17)), max_size=25), st.integers(0, 3)
+)
 def test_times_of_any_size_sort(rows: list[tuple[int, int]], ranks: int) -> None:
     """Years 0 to 5000: more bits than one packed integer has."""
     flat = pl.DataFrame(
@@ -195,8 +212,15 @@ def test_times_of_any_size_sort(rows: list[tuple[int, int]], ranks: int) -> None
             "occurred_at": [time for _, time in rows],
             "rank": [(time + case) % (ranks + 1) for case, time in rows],
         },
-        schema={"case_id": pl.String, "activity": pl.String, "occurred_at": pl.Int64, "rank": pl.UInt8},
+        schema={
+            "case_id": pl.String(),
+            "activity": pl.String(),
+            "occurred_at": pl.Int64(),
+            "rank": pl.UInt8(),
+        },
     ).cast({"occurred_at": TIME})
     events = coding.code(flat).events
     expected = sorted(zip(flat["case_id"], flat["occurred_at"].to_physical(), flat["rank"], strict=True))
-    assert list(zip(events["occurred_at"].to_physical(), events["rank"], strict=True)) == [row[1:] for row in expected]
+    assert list(zip(events["occurred_at"].to_physical(), events["rank"], strict=True)) == [
+        row[1:] for row in expected
+    ]

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmmining.kernels import merge, milestones, packing, rework, throughput, traces, transitions, variants, volume
+from crmmining.kernels import (
+    merge,
+    milestones,
+    packing,
+    rework,
+    throughput,
+    traces,
+    transitions,
+    variants,
+    volume,
+)
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ACTIVITIES = [0, 1, 2, 63, 64, 130, 65535]
@@ -32,11 +42,11 @@ EVENT = st.tuples(
 LOGS = st.lists(EVENT, max_size=40).map(lambda rows: sorted(rows, key=lambda row: (row[0], row[2])))
 SCHEMA = pl.Schema(
     {
-        "case_ix": pl.UInt32,
-        "activity": pl.UInt16,
+        "case_ix": pl.UInt32(),
+        "activity": pl.UInt16(),
         "occurred_at": pl.Datetime("us", "UTC"),
-        "direction": pl.Int8,
-        "period": pl.Date,
+        "direction": pl.Int8(),
+        "period": pl.Date(),
     }
 )
 CASES = {
@@ -81,7 +91,9 @@ def codes(trace: Trace) -> list[int]:
 @given(LOGS)
 def test_variants_equal_a_counter_of_lists(rows: list[Event]) -> None:
     count = Counter(tuple(codes(trace)) for trace in by_case(rows).values())
-    expected = [(list(sequence), n) for sequence, n in sorted(count.items(), key=lambda item: (-item[1], item[0]))]
+    expected = [
+        (list(sequence), n) for sequence, n in sorted(count.items(), key=lambda item: (-item[1], item[0]))
+    ]
     assert variants.variants(frame(rows)).rows() == expected
 
 
@@ -89,7 +101,9 @@ def test_variants_equal_a_counter_of_lists(rows: list[Event]) -> None:
 def test_variant_of_names_equal_sequences_alike(rows: list[Event]) -> None:
     named = variants.variant_of(frame(rows))
     sequences = {case: tuple(codes(trace)) for case, trace in by_case(rows).items()}
-    assert named.select("case_ix", "length").rows() == [(case, len(sequence)) for case, sequence in sequences.items()]
+    assert named.select("case_ix", "length").rows() == [
+        (case, len(sequence)) for case, sequence in sequences.items()
+    ]
     assert len(set(zip(named["variant"], sequences.values(), strict=True))) == len(set(sequences.values()))
     assert named["variant"].n_unique() == len(set(sequences.values()))
 
@@ -160,7 +174,14 @@ def test_rework_equals_a_loop(rows: list[Event]) -> None:
         loops = [later for before, later in pairwise(done) if before == later]
         directions = [event[3] for event in trace]
         expected.append(
-            (case, len(done), len(done) - len(set(done)), len(loops), directions.count(-1), directions.count(2))
+            (
+                case,
+                len(done),
+                len(done) - len(set(done)),
+                len(loops),
+                directions.count(-1),
+                directions.count(2),
+            )
         )
         for activity, n in Counter(done).items():
             change = (1, n, int(n > 1), n - 1, loops.count(activity))
@@ -189,7 +210,9 @@ def test_case_kernels_concatenate_over_partitions_of_cases(rows: list[Event], pa
             rename = {case: place for place, case in enumerate(local)}
             events = frame([(rename[row[0]], *row[1:]) for row in rows if row[0] in rename])
             back = pl.Series(local, dtype=pl.UInt32)
-            found.append(kernel(events).with_columns(pl.col("case_ix").replace_strict(range(len(back)), back)))
+            found.append(
+                kernel(events).with_columns(pl.col("case_ix").replace_strict(range(len(back)), back))
+            )
         assert pl.concat(found).sort("case_ix").equals(kernel(frame(rows))), name
 
 

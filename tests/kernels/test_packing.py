@@ -19,7 +19,9 @@ def test_rows_sort_and_count_as_in_plain_python(rows: list[tuple[int, int, int]]
     frame = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     assert packing.sort_rows(frame).equals(pl.DataFrame(sorted(rows), schema=SCHEMA, orient="row"))
     expected = [(*row, n) for row, n in sorted(Counter(rows).items())]
-    assert packing.tally_rows(frame).equals(pl.DataFrame(expected, schema=SCHEMA | {"n": pl.Int64}, orient="row"))
+    assert packing.tally_rows(frame).equals(
+        pl.DataFrame(expected, schema=SCHEMA | {"n": pl.Int64}, orient="row")
+    )
 
 
 @pytest.mark.parametrize("top", [2**60 - 1, 2**60])

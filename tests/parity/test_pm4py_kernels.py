@@ -42,11 +42,13 @@ def flat() -> pl.DataFrame:
     return frame[random.permutation(len(case))]
 
 
-def test_variants_edges_durations_and_rework_agree(flat: pl.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+def test_variants_edges_durations_and_rework_agree(
+    flat: pl.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
     coded = coding.code(flat)
     log, name = coded.events, coded.activities
     with pm4py_noise():
-        import pm4py
+        import pm4py  # noqa: PLC0415  AGPL and slow: only where it is asked for
 
         theirs = pm4py.format_dataframe(
             flat.to_pandas(), case_id="case_id", activity_key="activity", timestamp_key="occurred_at"
@@ -58,13 +60,20 @@ def test_variants_edges_durations_and_rework_agree(flat: pl.DataFrame, capsys: p
         their_rework = pm4py.get_rework_cases_per_activity(theirs)
     capsys.readouterr()  # its banner
 
-    ours = {tuple(name[code] for code in sequence): cases for sequence, cases in variants.variants(log).iter_rows()}
+    ours = {
+        tuple(name[code] for code in sequence): cases
+        for sequence, cases in variants.variants(log).iter_rows()
+    }
     assert ours == {variant: int(count) for variant, count in their_variants.items()}
     assert sum(ours.values()) == 400
 
     edges = transitions.summarise(transitions.transitions(log))
-    assert {(name[a], name[b]): n for a, b, n in edges.select("source", "target", "n").iter_rows()} == their_counts
-    for source, target, median, mean in edges.select("source", "target", "median_seconds", "mean_seconds").iter_rows():
+    assert {
+        (name[a], name[b]): n for a, b, n in edges.select("source", "target", "n").iter_rows()
+    } == their_counts
+    for source, target, median, mean in edges.select(
+        "source", "target", "median_seconds", "mean_seconds"
+    ).iter_rows():
         times = their_times[name[source], name[target]]
         assert (median, mean) == (pytest.approx(times["median"]), pytest.approx(times["mean"]))
 

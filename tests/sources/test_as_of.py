@@ -30,7 +30,8 @@ def tables(write: Write, load: Load) -> Tables:
 
 
 def names(tables: Tables, query: str) -> list[object]:
-    return tables.connection.sql(query).pl().to_series().to_list()
+    found: list[object] = tables.connection.sql(query).pl().to_series().to_list()
+    return found
 
 
 def test_only_what_was_known_shows(tables: Tables) -> None:

@@ -122,7 +122,7 @@ def test_one_schema_of_several(database: duckdb.DuckDBPyConnection, load: Load) 
     database.execute("CREATE TABLE salesforce_history.opportunity AS SELECT * FROM salesforce.opportunity")
     with pytest.raises(
         SourceError,
-        match=r"Opportunity: supplied more than once \(salesforce.opportunity, salesforce_history.opportunity\)",
+        match=r"supplied more than once \(salesforce.opportunity, salesforce_history.opportunity\)",
     ):
         load(database)
     assert content(load(database, table_names="salesforce.{}")) == EXPECTED

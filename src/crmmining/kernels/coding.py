@@ -26,12 +26,14 @@ class Coded:
 def code(
     flat: pl.DataFrame | pl.LazyFrame, *, cases: pl.Series | None = None, activities: Sequence[str] = ()
 ) -> Coded:
-    """Code and sort flat events: `case_id`, `activity`, `occurred_at`, optional `rank`, `source_id` and others.
+    """Code and sort flat events.
+
+    They have `case_id`, `activity`, `occurred_at`, and may have `rank`, `source_id` and any further columns.
 
     The log holds `case_ix` (UInt32, place of the Id among the sorted `cases`), `activity` (UInt16, place in
     `activities`, to which new names are appended in alphabetical order), `occurred_at` (microseconds, UTC) and
-    all further columns. Events of one instant are ordered by rank, source id, activity name and at last by the
-    further columns, nulls first, so the order of the rows given never matters.
+    all further columns. Events of one instant are ordered by rank, source id, activity name and at last by
+    the further columns, nulls first, so the order of the rows given never matters.
     ValueError for nulls in case, activity, time or rank, times without a zone, and cases that `cases` lacks.
 
     >>> from datetime import UTC, datetime
@@ -41,7 +43,7 @@ def code(
     >>> coded.events.select("case_ix", "activity").rows(), coded.case_ids.to_list(), coded.activities
     ([(0, 0), (1, 1)], ['a', 'b'], ('call', 'win'))
     """
-    frame = flat.lazy().collect()
+    frame = flat.lazy().collect().rechunk()  # gathering from many chunks costs several times as much
     _refuse(frame)
     names = (*activities, *sorted(set(frame["activity"].unique()).difference(activities)))
     if len(names) > MAX_ACTIVITIES:

@@ -29,8 +29,8 @@ def group(ids: pl.Series) -> tuple[pl.Series, Flags]:
 def _windows(ids: pl.Series) -> tuple[pl.Series | None, pl.Series | None]:
     """Read the first eight bytes in which Ids of one length differ as integers, which sort as the Ids do.
 
-    Ids that a CRM hands out share a long beginning and are told apart by few characters: these integers nearly
-    always stand for the whole Id. What lies behind them, if anything does, is returned to make sure.
+    Ids that a CRM hands out share a long beginning and are told apart by few characters: these integers
+    nearly always stand for the whole Id. What lies behind them, if anything does, is returned to make sure.
     """
     lengths = ids.str.len_bytes()
     size = lengths.max()
@@ -42,7 +42,7 @@ def _windows(ids: pl.Series) -> tuple[pl.Series | None, pl.Series | None]:
     window = pl.col("id").bin.slice(start, WINDOW).bin.reinterpret(dtype=pl.UInt64, endianness="big")
     bytes_of = ids.alias("id").cast(pl.Binary)
     rest = bytes_of.bin.slice(start + WINDOW) if start + WINDOW < size else None
-    return bytes_of.to_frame().select(window)["id"], rest
+    return bytes_of.to_frame().select(window)["id"].rechunk(), rest
 
 
 def _changes(texts: pl.Series) -> Flags:

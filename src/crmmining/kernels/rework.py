@@ -11,9 +11,9 @@ DIRECTIONS = {"regressions": -1, "skips": 2}
 
 
 def rework(events: pl.DataFrame) -> pl.DataFrame:
-    """Count each case's rework: `case_ix`, `n_events`, `repeats`, `self_loops`, `regressions`, `skips` (Int64).
+    """Count each case's rework: `case_ix`, `n_events`, `repeats`, `self_loops`, `regressions`, `skips`.
 
-    Repeats are events minus distinct activities; a self-loop is an event whose predecessor has its activity.
+    Counts are Int64. Repeats are events minus distinct activities; a self-loop is an event whose predecessor has its activity.
     Regressions (`direction` -1) and skips (`direction` 2) are 0 when the log has no `direction`.
 
     >>> log = pl.DataFrame({"case_ix": [0, 0, 0, 0], "activity": [1, 5, 5, 1]},
@@ -22,13 +22,18 @@ def rework(events: pl.DataFrame) -> pl.DataFrame:
     [(0, 4, 2, 1, 0, 0)]
     """
     log = traces(events)
-    counts = {name: np.zeros(len(log.starts), dtype=np.int64) for name in ("repeats", "self_loops", *DIRECTIONS)}
-    moves = events["direction"].fill_null(0).to_numpy() if "direction" in events.columns else None
+    counts = {
+        name: np.zeros(len(log.starts), dtype=np.int64) for name in ("repeats", "self_loops", *DIRECTIONS)
+    }
+    if "direction" in events.columns:
+        moves = events["direction"].fill_null(0).to_numpy()
+    else:
+        moves = np.zeros(len(events), dtype=np.int8)
     for cases, within, stretch in log.blocks():
         case, _, _ = _kinds(stretch)
         counts["repeats"][cases] = stretch.lengths - np.bincount(case, minlength=len(stretch.starts))
         counts["self_loops"][cases] = np.add.reduceat(stretch.loops, stretch.starts, dtype=np.int64)
-        for name, direction in DIRECTIONS.items() if moves is not None else ():
+        for name, direction in DIRECTIONS.items():
             counts[name][cases] = np.add.reduceat(moves[within] == direction, stretch.starts, dtype=np.int64)
     return pl.DataFrame({"case_ix": log.cases, "n_events": log.lengths, **counts})
 

@@ -10,7 +10,9 @@ import polars as pl
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-BLOCK = 1 << 16  # events whose intermediate results stay in the processor's cache; blocks are 2-4 times faster
+BLOCK = (
+    1 << 16
+)  # events whose intermediate results stay in the processor's cache; blocks are 2-4 times faster
 
 
 @dataclass(frozen=True)

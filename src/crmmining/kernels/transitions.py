@@ -15,7 +15,7 @@ def transitions(events: pl.DataFrame) -> pl.DataFrame:
 
     >>> from datetime import UTC, datetime
     >>> log = pl.DataFrame({"case_ix": [0, 0], "activity": [1, 5],
-    ...                     "occurred_at": [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)]},
+    ...                     "occurred_at": [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2)]},
     ...                    schema_overrides={"case_ix": pl.UInt32, "activity": pl.UInt16})
     >>> transitions(log).rows()
     [(1, 5, 86400, 1)]
@@ -26,20 +26,20 @@ def transitions(events: pl.DataFrame) -> pl.DataFrame:
     source, target = np.empty(size, dtype=np.uint16), np.empty(size, dtype=np.uint16)
     seconds = np.empty(size, dtype=np.int64)
     filled = 0
-    for cases, stretch_of, stretch in log.blocks():
+    for cases, within, stretch in log.blocks():
         follows = stretch.follows[1:]
-        pairs = slice(filled, filled := stretch_of.stop - cases.stop)
+        pairs = slice(filled, filled := within.stop - cases.stop)
         source[pairs] = stretch.activity[:-1][follows]
         target[pairs] = stretch.activity[1:][follows]
-        seconds[pairs] = np.diff(time[stretch_of])[follows] // MICROSECONDS
+        seconds[pairs] = np.diff(time[within])[follows] // MICROSECONDS
     return tally_rows(pl.DataFrame({"source": source, "target": target, "seconds": seconds}))
 
 
 def summarise(tally: pl.DataFrame) -> pl.DataFrame:
     """Sum a tally of transitions, as `transitions` and `merge.add` sort it, up per edge.
 
-    `source`, `target`, `n`, `total_seconds` (Int64), `median_seconds`, `p90_seconds`, `mean_seconds` (Float64); quantiles
-    interpolate linearly between the two nearest values, as numpy and DuckDB's quantile_cont do.
+    `source`, `target`, `n`, `total_seconds` (Int64), `median_seconds`, `p90_seconds`, `mean_seconds`
+    (Float64). Quantiles interpolate linearly between the two nearest values, as DuckDB's quantile_cont does.
     """
     edge = [name for name in ("source", "target") if len(tally)]
     first = np.logical_or.reduce([first_of_run(tally[name].to_numpy()) for name in edge]) if edge else []

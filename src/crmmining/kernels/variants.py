@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from crmmining.kernels.traces import Flags, Ints, Traces, first_of_run, traces
 
-SCHEMA = pl.Schema({"sequence": pl.List(pl.UInt16), "cases": pl.Int64})
+SCHEMA = pl.Schema({"sequence": pl.List(pl.UInt16), "cases": pl.Int64()})
 BIG_ENDIAN = np.dtype(">u2")  # the unit of a row written as text: one code
 COUNT_UNITS = 4  # units of a count
 MOST = np.iinfo(np.int64).max

@@ -61,19 +61,20 @@ def _files(folder: Path, pattern: str) -> list[RawTable]:
 
 
 def _relations_of(connection: duckdb.DuckDBPyConnection, pattern: str) -> list[RawTable]:
-    try:
-        return list(relations(lambda: nullcontext(connection), place="", pattern=pattern))
-    except duckdb.Error as error:
-        raise SourceError(f"the connection cannot be read: {error}") from error
+    return list(relations(lambda: nullcontext(connection), place="", pattern=pattern))
 
 
 def _relations_in(path: Path, pattern: str) -> list[RawTable]:
     @contextmanager
     def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(path, read_only=True) as connection:
+        try:
+            connection = duckdb.connect(path, read_only=True)
+        except duckdb.Error as error:
+            reason = str(error).replace(str(path), path.name).splitlines()[0]
+            raise SourceError(
+                f"{path.name} cannot be opened as a DuckDB file ({reason}). {_OFFERED}"
+            ) from error
+        with connection:
             yield connection
 
-    try:
-        return list(relations(opened, place=f"{path.name}/", pattern=pattern))
-    except duckdb.Error as error:
-        raise SourceError(f"{path.name} cannot be opened as a DuckDB file: {error}. {_OFFERED}") from error
+    return list(relations(opened, place=f"{path.name}/", pattern=pattern))

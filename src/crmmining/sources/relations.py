@@ -106,10 +106,13 @@ def relations(opened: Opener, *, place: str, pattern: str) -> list[Relation]:
     A pattern with a dot is matched against schema and table, otherwise against the table alone.
     """
     with opened() as source:
-        found = source.sql(
-            "SELECT table_catalog, table_schema, table_name FROM information_schema.tables "
-            "WHERE table_catalog IN (current_database(), 'temp') ORDER BY ALL"
-        ).pl()
+        try:
+            found = source.sql(
+                "SELECT table_catalog, table_schema, table_name FROM information_schema.tables "
+                "WHERE table_catalog IN (current_database(), 'temp') ORDER BY ALL"
+            ).pl()
+        except duckdb.Error as error:
+            raise SourceError(f"the connection cannot be read: {error}") from error
     fitting = []
     for catalog, schema, table in found.iter_rows():
         name = table_name(f"{schema}.{table}" if "." in pattern else table, pattern)
