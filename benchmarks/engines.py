@@ -47,7 +47,7 @@ def crmmining(flat: Path, clock: Clock) -> Callable[[], Answers]:
         variants,
     )
 
-    coded = clock("log", lambda: coding.code(pl.read_parquet(flat)))
+    coded = clock("log", lambda: coding.code(pl.scan_parquet(flat)))
     log = coded.events
     sequences = clock("variants", lambda: variants.variants(log))
     counts = clock("edges, counts and times", lambda: transitions.summarise(transitions.transitions(log)))

@@ -1,16 +1,7 @@
--- Case management: one case per Case record. Runs as it stands wherever the Salesforce tables are visible.
+-- Case management: one case per Case record. Runs after source.sql, wherever the Salesforce tables are visible.
 -- Read `cases` first (what we know of each case), then `events`: every CTE is one source of events.
 
 CREATE OR REPLACE TEMP VIEW cases AS
-WITH holder AS (  -- whoever can own a case: a person, or a queue
-  SELECT u.Id, u.Name AS owner, m.Name AS manager, u.Division AS region, r.Name AS team, p.Name AS profile, NULL AS queue
-  FROM "User" AS u
-  LEFT JOIN "User" AS m ON m.Id = u.ManagerId
-  LEFT JOIN UserRole AS r ON r.Id = u.UserRoleId
-  LEFT JOIN Profile AS p ON p.Id = u.ProfileId
-  UNION ALL
-  SELECT Id, Name, NULL, NULL, NULL, NULL, Name FROM "Group"
-)
 SELECT
   c.Id AS case_id,
   c.CreatedDate AS created_at,
@@ -36,7 +27,7 @@ SELECT
   c.AccountId AS account_id,
   c.ContactId AS contact_id
 FROM "Case" AS c
-LEFT JOIN holder AS h ON h.Id = c.OwnerId
+LEFT JOIN people AS h ON h.Id = c.OwnerId
 LEFT JOIN RecordType AS t ON t.Id = c.RecordTypeId
 LEFT JOIN Product2 AS p ON p.Id = c.ProductId
 LEFT JOIN Account AS a ON a.Id = c.AccountId
@@ -125,26 +116,11 @@ closed_unseen AS (
     ELSE greatest(u.CreatedDate, u.modified) END AS moment) AS e
   WHERE coalesce(u.flag, s.is_closed, FALSE) AND (u.from_the_start OR NOT u.changes_known)
 ),
--- A change of a lookup writes two rows, one with names and one with Ids: the names count only where they stand alone.
-owner_rows AS (
-  SELECT Id, CaseId, CreatedDate, CreatedById, Field, OldValue, NewValue,
-    regexp_full_match(coalesce(NewValue, OldValue), '00[5G][a-zA-Z0-9]{12}([A-Z0-5]{3})?') AS is_id
-  FROM CaseHistory
-  WHERE Field IN ('Owner', 'ownerAssignment', 'ownerAccepted', 'ownerEscalated') AND OldValue IS DISTINCT FROM NewValue
-  QUALIFY (is_id OR NOT bool_or(is_id) OVER (PARTITION BY CaseId, CreatedDate))
-    AND row_number() OVER (PARTITION BY CaseId, CreatedDate, OldValue, NewValue ORDER BY Field = 'Owner', Id) = 1
-),
-queue AS (SELECT DISTINCT Name AS value FROM "Group" WHERE Type = 'Queue' AND Name IS NOT NULL),
-owner_changes AS (
-  SELECT r.CaseId,
-    CASE WHEN r.Field = 'ownerEscalated' THEN 'Escalate Owner'
-      WHEN coalesce(starts_with(r.NewValue, '00G'), FALSE) OR n.value IS NOT NULL THEN 'Assign to Queue'
-      WHEN r.Field = 'ownerAccepted' OR starts_with(r.OldValue, '00G') OR o.value IS NOT NULL THEN 'Accept from Queue'
-      ELSE 'Change Owner' END,
-    r.CreatedDate, r.CreatedDate, r.CreatedById, 100, r.Id, r.OldValue, r.NewValue, NULL, FALSE
-  FROM owner_rows AS r
-  LEFT JOIN queue AS n ON n.value = r.NewValue AND NOT r.is_id
-  LEFT JOIN queue AS o ON o.value = r.OldValue AND NOT r.is_id
+owners AS (
+  SELECT case_id, CASE WHEN Field = 'ownerEscalated' THEN 'Escalate Owner' ELSE activity END,
+    CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
+  FROM owner_changes
+  WHERE root = 'Case'
 ),
 escalations AS (
   SELECT CaseId, CASE WHEN lower(NewValue) IN ('true', '1') THEN 'Escalate Case' ELSE 'De-escalate Case' END,
@@ -167,21 +143,10 @@ priority_changes AS (
   LEFT JOIN urgency AS n ON n.word = lower(r.NewValue)
   WHERE r.Field = 'Priority' AND r.OldValue IS DISTINCT FROM r.NewValue
 ),
--- Every other tracked field. Words that begin in lower case are Salesforce's own marks, not fields.
-other_rows AS (
-  SELECT Id, CaseId, CreatedDate, CreatedById, Field, OldValue, NewValue,
-    regexp_full_match(coalesce(NewValue, OldValue), '[a-zA-Z0-9]{15}([A-Z0-5]{3})?')
-      AND regexp_matches(coalesce(NewValue, OldValue), '[0-9]') AS is_id
-  FROM CaseHistory
-  WHERE Field NOT IN ('Status', 'Owner', 'IsEscalated', 'IsClosedOnCreate', 'Priority')
-    AND regexp_matches(Field, '^[A-Z]|__c$')
-    AND (OldValue IS DISTINCT FROM NewValue OR NewValue IS NULL)  -- long text: changed, values not kept
-),
 other_changes AS (
-  SELECT CaseId, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
-  FROM other_rows
-  WHERE is_id IS TRUE
-    OR (CaseId, CreatedDate, Field) NOT IN (SELECT (CaseId, CreatedDate, Field) FROM other_rows WHERE is_id)
+  SELECT case_id, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
+  FROM field_changes
+  WHERE root = 'Case' AND Field NOT IN ('Status', 'Owner', 'IsEscalated', 'IsClosedOnCreate', 'Priority')
 ),
 -- What was said: e-mails and published comments. An answer comes from a member of staff, not from the customer's
 -- portal user and not from an automated process; where users are unknown, every writer counts as staff.
@@ -233,44 +198,18 @@ solutions AS (
   LEFT JOIN Solution AS s ON s.Id = l.SolutionId
   WHERE l.IsDeleted IS NOT TRUE
 ),
--- Touches: work that is done. Series masters and invitees' copies are no touches, planned ones lie after the as-of moment.
-touch AS (
-  SELECT Id, WhatId, CreatedDate, coalesce(OwnerId, CreatedById) AS actor,
-    CASE WHEN TaskSubtype IN ('Call', 'Email') THEN TaskSubtype WHEN Type IN ('Call', 'Email', 'Meeting') THEN Type
-      ELSE 'Task' END AS activity,
-    -- closed when it was logged, unless its due day came later
-    CASE WHEN CompletedDateTime IS NOT NULL THEN CompletedDateTime
-      WHEN ActivityDate > CAST(CreatedDate AT TIME ZONE 'UTC' AS DATE) THEN greatest(CreatedDate, least(
-        CAST(ActivityDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second',
-        coalesce(SystemModstamp, LastModifiedDate)))
-      ELSE CreatedDate END AS moment,
-    coalesce(CompletedDateTime IS NULL AND ActivityDate > CAST(CreatedDate AT TIME ZONE 'UTC' AS DATE), FALSE)
-      AS date_only
-  FROM Task
-  WHERE (CompletedDateTime IS NOT NULL OR coalesce(IsClosed, Status = 'Completed'))
-    AND IsRecurrence IS NOT TRUE AND IsDeleted IS NOT TRUE
+touched AS (
+  SELECT WhatId, activity, occurred_at, recorded_at, actor, 120, Id, NULL, NULL, NULL, date_only
+  FROM touches
+  WHERE WhatId IN (SELECT Id FROM "Case")
     -- the task that Salesforce logs for a case e-mail is that e-mail, told once
     AND Id NOT IN (SELECT ActivityId FROM EmailMessage WHERE ActivityId IS NOT NULL)
-  UNION ALL
-  SELECT Id, WhatId, CreatedDate, coalesce(OwnerId, CreatedById), 'Meeting',
-    CASE WHEN IsAllDayEvent OR coalesce(StartDateTime, ActivityDateTime) IS NULL
-      THEN CAST(coalesce(ActivityDate, CAST(StartDateTime AT TIME ZONE 'UTC' AS DATE)) AS TIMESTAMP) AT TIME ZONE 'UTC'
-        + INTERVAL '1 day' - INTERVAL '1 second'
-      ELSE coalesce(StartDateTime, ActivityDateTime) END,
-    coalesce(IsAllDayEvent, FALSE) OR coalesce(StartDateTime, ActivityDateTime) IS NULL
-  FROM Event
-  WHERE IsRecurrence IS NOT TRUE AND IsChild IS NOT TRUE AND IsDeleted IS NOT TRUE
-),
-touched AS (
-  SELECT WhatId, activity, moment, greatest(moment, CreatedDate), actor, 120, Id, NULL, NULL, NULL, date_only
-  FROM touch
-  WHERE moment IS NOT NULL AND WhatId IN (SELECT Id FROM "Case")
 )
 SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT) AS rank, source_id,
   CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,
   CAST(direction AS TINYINT) AS direction, date_only
 FROM (
   FROM created UNION ALL FROM status_changes UNION ALL FROM closing_marks UNION ALL FROM closed_unseen
-  UNION ALL FROM owner_changes UNION ALL FROM escalations UNION ALL FROM priority_changes UNION ALL FROM other_changes
+  UNION ALL FROM owners UNION ALL FROM escalations UNION ALL FROM priority_changes UNION ALL FROM other_changes
   UNION ALL FROM messages UNION ALL FROM milestones UNION ALL FROM solutions UNION ALL FROM touched
 ) AS found;

@@ -1,17 +1,8 @@
--- Lead management: one case per lead. Runs as it stands wherever the Salesforce tables are visible.
+-- Lead management: one case per lead. Runs after source.sql, wherever the Salesforce tables are visible.
 -- Read `cases` first (what we know of each lead), then `events` (what happened to it): every CTE is one source of events.
 
 CREATE OR REPLACE TEMP VIEW cases AS
-WITH holder AS (  -- whoever can own a lead: a person, or a queue
-  SELECT u.Id, u.Name AS owner, m.Name AS manager, u.Division AS region, r.Name AS team, p.Name AS profile, NULL AS queue
-  FROM "User" AS u
-  LEFT JOIN "User" AS m ON m.Id = u.ManagerId
-  LEFT JOIN UserRole AS r ON r.Id = u.UserRoleId
-  LEFT JOIN Profile AS p ON p.Id = u.ProfileId
-  UNION ALL
-  SELECT Id, Name, NULL, NULL, NULL, NULL, Name FROM "Group"
-),
-campaign AS (  -- the campaign that reached the lead first
+WITH campaign AS (  -- the campaign that reached the lead first
   SELECT DISTINCT ON (m.LeadId) m.LeadId, c.Name AS campaign
   FROM CampaignMember AS m
   JOIN Campaign AS c ON c.Id = m.CampaignId
@@ -43,7 +34,7 @@ SELECT
   l.ConvertedContactId AS contact_id,
   l.ConvertedOpportunityId AS opportunity_id
 FROM Lead AS l
-LEFT JOIN holder AS h ON h.Id = l.OwnerId
+LEFT JOIN people AS h ON h.Id = l.OwnerId
 LEFT JOIN RecordType AS t ON t.Id = l.RecordTypeId
 LEFT JOIN campaign AS g ON g.LeadId = l.Id
 WHERE l.IsDeleted IS NOT TRUE;
@@ -110,8 +101,7 @@ conversion AS (
   SELECT l.Id AS lead_id, l.CreatedDate AS created_at, l.ConvertedContactId, l.ConvertedOpportunityId, l.Status,
     coalesce(h.source_id, l.Id) AS source_id,
     CASE WHEN h.moment IS NULL THEN m.actor ELSE h.actor END AS actor,
-    coalesce(h.moment, m.moment, greatest(l.CreatedDate, least(
-      CAST(l.ConvertedDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second',
+    coalesce(h.moment, m.moment, greatest(l.CreatedDate, least(end_of_day(l.ConvertedDate),
       coalesce(l.SystemModstamp, l.LastModifiedDate)))) AS moment,
     h.moment IS NULL AND m.moment IS NULL AS date_only
   FROM Lead AS l
@@ -160,146 +150,45 @@ lost_unseen AS (
   JOIN status AS s ON s.value = u.value AND s.lost
   WHERE l.IsConverted IS NOT TRUE AND (u.covered OR NOT u.changes_known)
 ),
--- A change of a lookup writes two rows, one with names and one with Ids: the names count only where they stand alone.
-owner_rows AS (
-  SELECT Id, LeadId, CreatedDate, CreatedById, Field, OldValue, NewValue,
-    regexp_full_match(coalesce(NewValue, OldValue), '00[5G][a-zA-Z0-9]{12}([A-Z0-5]{3})?') AS is_id
-  FROM LeadHistory
-  WHERE Field IN ('Owner', 'ownerAssignment', 'ownerAccepted') AND OldValue IS DISTINCT FROM NewValue
-  QUALIFY (is_id OR NOT bool_or(is_id) OVER (PARTITION BY LeadId, CreatedDate))
-    AND row_number() OVER (PARTITION BY LeadId, CreatedDate, OldValue, NewValue ORDER BY Field = 'Owner', Id) = 1
-),
-queue AS (SELECT DISTINCT Name AS value FROM "Group" WHERE Type = 'Queue' AND Name IS NOT NULL),
-owner_changes AS (
-  SELECT r.LeadId,
-    CASE WHEN coalesce(starts_with(r.NewValue, '00G'), FALSE) OR n.value IS NOT NULL THEN 'Assign to Queue'
-      WHEN r.Field = 'ownerAccepted' OR starts_with(r.OldValue, '00G') OR o.value IS NOT NULL THEN 'Accept from Queue'
-      ELSE 'Change Owner' END,
-    r.CreatedDate, r.CreatedDate, r.CreatedById, 100, r.Id, r.OldValue, r.NewValue, NULL, FALSE
-  FROM owner_rows AS r
-  LEFT JOIN queue AS n ON n.value = r.NewValue AND NOT r.is_id
-  LEFT JOIN queue AS o ON o.value = r.OldValue AND NOT r.is_id
-),
--- Every other tracked field. Words that begin in lower case are Salesforce's own marks, not fields.
-other_rows AS (
-  SELECT Id, LeadId, CreatedDate, CreatedById, Field, OldValue, NewValue,
-    regexp_full_match(coalesce(NewValue, OldValue), '[a-zA-Z0-9]{15}([A-Z0-5]{3})?')
-      AND regexp_matches(coalesce(NewValue, OldValue), '[0-9]') AS is_id
-  FROM LeadHistory
-  WHERE (Field NOT IN ('Status', 'Owner') AND regexp_matches(Field, '^[A-Z]|__c$'))
-    AND (OldValue IS DISTINCT FROM NewValue OR NewValue IS NULL)  -- long text: changed, values not kept
+owners AS (
+  SELECT case_id, activity, CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
+  FROM owner_changes
+  WHERE root = 'Lead'
 ),
 other_changes AS (
-  SELECT LeadId, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
-  FROM other_rows
-  WHERE is_id IS TRUE
-    OR (LeadId, CreatedDate, Field) NOT IN (SELECT (LeadId, CreatedDate, Field) FROM other_rows WHERE is_id)
+  SELECT case_id, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
+  FROM field_changes
+  WHERE root = 'Lead' AND Field NOT IN ('Status', 'Owner')
 ),
--- Touches: work that is done. Series masters and invitees' copies are no touches, planned ones lie after the as-of moment.
-activity AS (
-  SELECT Id, WhoId, CreatedDate, coalesce(OwnerId, CreatedById) AS actor,
-    CASE WHEN TaskSubtype IN ('Call', 'Email') THEN TaskSubtype WHEN Type IN ('Call', 'Email', 'Meeting') THEN Type
-      ELSE 'Task' END AS activity,
-    -- closed when it was logged, unless its due day came later
-    CASE WHEN CompletedDateTime IS NOT NULL THEN CompletedDateTime
-      WHEN ActivityDate > CAST(CreatedDate AT TIME ZONE 'UTC' AS DATE) THEN greatest(CreatedDate, least(
-        CAST(ActivityDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second',
-        coalesce(SystemModstamp, LastModifiedDate)))
-      ELSE CreatedDate END AS moment,
-    coalesce(CompletedDateTime IS NULL AND ActivityDate > CAST(CreatedDate AT TIME ZONE 'UTC' AS DATE), FALSE)
-      AS date_only
-  FROM Task
-  WHERE (CompletedDateTime IS NOT NULL OR coalesce(IsClosed, Status = 'Completed'))
-    AND IsRecurrence IS NOT TRUE AND IsDeleted IS NOT TRUE
-  UNION ALL
-  SELECT Id, WhoId, CreatedDate, coalesce(OwnerId, CreatedById), 'Meeting',
-    CASE WHEN IsAllDayEvent OR coalesce(StartDateTime, ActivityDateTime) IS NULL
-      THEN CAST(coalesce(ActivityDate, CAST(StartDateTime AT TIME ZONE 'UTC' AS DATE)) AS TIMESTAMP) AT TIME ZONE 'UTC'
-        + INTERVAL '1 day' - INTERVAL '1 second'
-      ELSE coalesce(StartDateTime, ActivityDateTime) END,
-    coalesce(IsAllDayEvent, FALSE) OR coalesce(StartDateTime, ActivityDateTime) IS NULL
-  FROM Event
-  WHERE IsRecurrence IS NOT TRUE AND IsChild IS NOT TRUE AND IsDeleted IS NOT TRUE
-),
-touch_of_lead AS (
-  SELECT l.Id AS lead_id, a.* FROM activity AS a JOIN Lead AS l ON l.Id = a.WhoId
+touch AS (
+  SELECT l.Id AS lead_id, t.* FROM touches AS t JOIN Lead AS l ON l.Id = t.WhoId
   UNION ALL
   -- conversion moves a lead's activities to the contact: those done before it are given back
   SELECT * FROM (
-    SELECT c.lead_id, a.* FROM activity AS a
-    JOIN conversion AS c ON c.ConvertedContactId = a.WhoId
-      AND a.CreatedDate >= c.created_at AND greatest(a.CreatedDate, a.moment) <= c.moment
-    QUALIFY row_number() OVER (PARTITION BY a.Id ORDER BY c.moment, c.lead_id) = 1
+    SELECT c.lead_id, t.* FROM touches AS t
+    JOIN conversion AS c ON c.ConvertedContactId = t.WhoId
+      AND t.CreatedDate >= c.created_at AND t.recorded_at <= c.moment
+    QUALIFY row_number() OVER (PARTITION BY t.Id ORDER BY c.moment, c.lead_id) = 1
   ) AS moved
 ),
 touched AS (
-  SELECT lead_id, activity, moment, greatest(moment, CreatedDate), actor, 120, Id, NULL, NULL, NULL, date_only
-  FROM touch_of_lead WHERE moment IS NOT NULL
+  SELECT lead_id, activity, occurred_at, recorded_at, actor, 120, Id, NULL, NULL, NULL, date_only FROM touch
 ),
--- What became of it. How opportunities ended: field history, where it is silent the snapshots, where both are the record itself.
-opportunity_stage AS (
-  SELECT ApiName AS value, IsClosed IS TRUE AS closed, IsWon IS TRUE AS won FROM OpportunityStage WHERE ApiName IS NOT NULL
-  UNION ALL
-  SELECT StageName, bool_or(IsClosed IS TRUE), bool_or(IsWon IS TRUE) FROM Opportunity
-  WHERE StageName IS NOT NULL AND StageName NOT IN (SELECT ApiName FROM OpportunityStage WHERE ApiName IS NOT NULL)
-  GROUP BY StageName
-),
-told AS (
-  SELECT OpportunityId, bool_or(Field = 'StageName') AS stage, bool_or(Field <> 'StageName') AS creation
-  FROM OpportunityFieldHistory
-  WHERE Field IN ('StageName', 'created', 'opportunityCreatedFromLead')
-  GROUP BY OpportunityId
-),
-snapshot AS (
-  SELECT h.Id, h.OpportunityId, h.CreatedDate, h.CreatedById, s.closed, s.won,
-    lag(s.closed) OVER saves AS was_closed, lag(s.won) OVER saves AS was_won
-  FROM OpportunityHistory AS h
-  JOIN opportunity_stage AS s ON s.value = h.StageName
-  LEFT JOIN told AS t ON t.OpportunityId = h.OpportunityId
-  WHERE t.stage IS NOT TRUE
-  WINDOW saves AS (PARTITION BY h.OpportunityId ORDER BY h.CreatedDate, h.Id)
-),
-opportunity_end AS (
-  SELECT h.OpportunityId, h.CreatedDate AS moment, h.CreatedById AS actor, h.Id AS source_id, n.won, FALSE AS date_only,
-    h.CreatedDate AS known
-  FROM OpportunityFieldHistory AS h
-  JOIN opportunity_stage AS n ON n.value = h.NewValue AND n.closed
-  LEFT JOIN opportunity_stage AS o ON o.value = h.OldValue
-  WHERE h.Field = 'StageName' AND NOT (coalesce(o.closed, FALSE) AND o.won = n.won)
-  UNION ALL
-  SELECT OpportunityId, CreatedDate, CreatedById, Id, won, FALSE, CreatedDate
-  FROM snapshot
-  WHERE closed AND NOT (coalesce(was_closed, FALSE) AND was_won = won)
-  UNION ALL
-  SELECT o.Id, e.moment, o.CreatedById, o.Id, s.won, NOT k.from_the_start AND o.LastStageChangeDate IS NULL,
-    CASE WHEN k.from_the_start THEN greatest(e.moment, k.modified) ELSE e.moment END
-  FROM Opportunity AS o
-  JOIN opportunity_stage AS s ON s.value = o.StageName AND s.closed
-  LEFT JOIN told AS t ON t.OpportunityId = o.Id
-  CROSS JOIN LATERAL (SELECT coalesce(t.creation, FALSE) AND EXISTS (SELECT 1 FROM told WHERE stage) AS from_the_start,
-    coalesce(o.SystemModstamp, o.LastModifiedDate) AS modified) AS k
-  CROSS JOIN LATERAL (SELECT CASE WHEN k.from_the_start THEN o.CreatedDate
-    WHEN o.LastStageChangeDate IS NOT NULL THEN o.LastStageChangeDate
-    ELSE greatest(o.CreatedDate, least(k.modified,
-      CAST(o.CloseDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second')) END AS moment) AS e
-  WHERE t.stage IS NOT TRUE AND o.Id NOT IN (SELECT OpportunityId FROM snapshot WHERE OpportunityId IS NOT NULL)
-),
-opportunity_events AS (
+opportunities AS (  -- what became of it
   SELECT c.lead_id, 'Create Opportunity', o.CreatedDate, o.CreatedDate, o.CreatedById, 160, o.Id, NULL, o.Name, NULL, FALSE
   FROM conversion AS c
   JOIN Opportunity AS o ON o.Id = c.ConvertedOpportunityId
   WHERE abs(date_diff('second', c.moment, o.CreatedDate)) <= CASE WHEN c.date_only THEN 86400 ELSE 60 END
   UNION ALL
-  SELECT c.lead_id, CASE WHEN e.won THEN 'Win Opportunity' ELSE 'Lose Opportunity' END, e.moment, e.known, e.actor, 251,
-    e.source_id, NULL, o.Name, NULL, e.date_only
+  SELECT c.lead_id, e.activity, e.occurred_at, e.recorded_at, e.actor, 251, e.source_id, NULL, o.Name, NULL, e.date_only
   FROM conversion AS c
   JOIN Opportunity AS o ON o.Id = c.ConvertedOpportunityId
-  JOIN opportunity_end AS e ON e.OpportunityId = o.Id
+  JOIN opportunity_ends AS e ON e.OpportunityId = o.Id
 )
 SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT) AS rank, source_id,
   CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,
   CAST(direction AS TINYINT) AS direction, date_only
 FROM (
   FROM created UNION ALL FROM converted UNION ALL FROM status_changes UNION ALL FROM lost_unseen
-  UNION ALL FROM owner_changes UNION ALL FROM other_changes UNION ALL FROM touched UNION ALL FROM opportunity_events
+  UNION ALL FROM owners UNION ALL FROM other_changes UNION ALL FROM touched UNION ALL FROM opportunities
 ) AS found;

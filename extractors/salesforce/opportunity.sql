@@ -1,16 +1,8 @@
--- Opportunity management: one case per opportunity. Runs as it stands wherever the Salesforce tables are visible.
+-- Opportunity management: one case per opportunity. Runs after source.sql, wherever the Salesforce tables are visible.
 -- Read `cases` first (what we know of each opportunity), then `events`: every CTE is one source of events.
 
 CREATE OR REPLACE TEMP VIEW cases AS
-WITH holder AS (
-  SELECT u.Id, u.Name AS owner, m.Name AS manager, u.Division AS region, r.Name AS team, p.Name AS profile
-  FROM "User" AS u
-  LEFT JOIN "User" AS m ON m.Id = u.ManagerId
-  LEFT JOIN UserRole AS r ON r.Id = u.UserRoleId
-  LEFT JOIN Profile AS p ON p.Id = u.ProfileId
-  UNION ALL
-  SELECT Id, Name, NULL, NULL, NULL, NULL FROM "Group"
-),
+WITH
 main_product AS (  -- the line that is worth most speaks for the opportunity
   SELECT DISTINCT ON (i.OpportunityId) i.OpportunityId, coalesce(p.Name, i.Name, i.ProductCode) AS product
   FROM OpportunityLineItem AS i
@@ -63,7 +55,7 @@ FROM Opportunity AS o
 CROSS JOIN known AS k
 LEFT JOIN creation_row AS c ON c.OpportunityId = o.Id
 LEFT JOIN first_snapshot AS s ON s.OpportunityId = o.Id
-LEFT JOIN holder AS h ON h.Id = o.OwnerId
+LEFT JOIN people AS h ON h.Id = o.OwnerId
 LEFT JOIN RecordType AS t ON t.Id = o.RecordTypeId
 LEFT JOIN Campaign AS g ON g.Id = o.CampaignId
 LEFT JOIN main_product AS i ON i.OpportunityId = o.Id
@@ -189,8 +181,7 @@ closed_unseen AS (  -- a stage that only the record of today tells is known sinc
   CROSS JOIN LATERAL (SELECT CASE WHEN u.snapshot THEN greatest(u.moment, u.CreatedDate)
     WHEN u.from_the_start THEN u.CreatedDate
     WHEN u.LastStageChangeDate IS NOT NULL THEN u.LastStageChangeDate
-    ELSE greatest(u.CreatedDate, least(u.modified,
-      CAST(u.CloseDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second')) END AS moment) AS e
+    ELSE greatest(u.CreatedDate, least(u.modified, end_of_day(u.CloseDate))) END AS moment) AS e
   WHERE u.from_the_start OR NOT u.changes_known
 ),
 amount_rows AS (
@@ -226,60 +217,22 @@ close_date_changes AS (
   FROM close_date_rows
   WHERE after <> before
 ),
--- Every other tracked field. Words that begin in lower case are Salesforce's own marks, not fields.
--- A change of a lookup writes two rows, one with names and one with Ids: the names count only where they stand alone.
-other_rows AS (
-  SELECT Id, OpportunityId, CreatedDate, CreatedById, Field, OldValue, NewValue,
-    regexp_full_match(coalesce(NewValue, OldValue), '[a-zA-Z0-9]{15}([A-Z0-5]{3})?')
-      AND regexp_matches(coalesce(NewValue, OldValue), '[0-9]') AS is_id
-  FROM OpportunityFieldHistory
-  WHERE Field NOT IN ('StageName', 'Amount', 'CloseDate') AND regexp_matches(Field, '^[A-Z]|__c$')
-    AND (OldValue IS DISTINCT FROM NewValue OR NewValue IS NULL)  -- long text: changed, values not kept
-),
 other_changes AS (
-  SELECT OpportunityId, CASE WHEN Field = 'Owner' THEN 'Change Owner' ELSE 'Change: ' || Field END,
+  SELECT case_id, CASE WHEN Field = 'Owner' THEN 'Change Owner' ELSE 'Change: ' || Field END,
     CreatedDate, CreatedDate, CreatedById, CASE WHEN Field = 'Owner' THEN 100 ELSE 150 END, Id, OldValue, NewValue,
     NULL, FALSE
-  FROM other_rows
-  WHERE is_id IS TRUE
-    OR (OpportunityId, CreatedDate, Field) NOT IN (SELECT (OpportunityId, CreatedDate, Field) FROM other_rows WHERE is_id)
+  FROM field_changes
+  WHERE root = 'Opportunity' AND Field NOT IN ('StageName', 'Amount', 'CloseDate')
 ),
 quotes AS (
   SELECT OpportunityId, 'Create Quote', CreatedDate, CreatedDate, CreatedById, 160, Id, NULL, Name, NULL, FALSE
   FROM Quote
   WHERE IsDeleted IS NOT TRUE
 ),
--- Touches: work that is done. Series masters and invitees' copies are no touches, planned ones lie after the as-of moment.
-touch AS (
-  SELECT Id, WhatId, CreatedDate, coalesce(OwnerId, CreatedById) AS actor,
-    CASE WHEN TaskSubtype IN ('Call', 'Email') THEN TaskSubtype WHEN Type IN ('Call', 'Email', 'Meeting') THEN Type
-      ELSE 'Task' END AS activity,
-    -- closed when it was logged, unless its due day came later
-    CASE WHEN CompletedDateTime IS NOT NULL THEN CompletedDateTime
-      WHEN ActivityDate > CAST(CreatedDate AT TIME ZONE 'UTC' AS DATE) THEN greatest(CreatedDate, least(
-        CAST(ActivityDate AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second',
-        coalesce(SystemModstamp, LastModifiedDate)))
-      ELSE CreatedDate END AS moment,
-    coalesce(CompletedDateTime IS NULL AND ActivityDate > CAST(CreatedDate AT TIME ZONE 'UTC' AS DATE), FALSE)
-      AS date_only
-  FROM Task
-  WHERE (CompletedDateTime IS NOT NULL OR coalesce(IsClosed, Status = 'Completed'))
-    AND IsRecurrence IS NOT TRUE AND IsDeleted IS NOT TRUE
-  UNION ALL
-  SELECT Id, WhatId, CreatedDate, coalesce(OwnerId, CreatedById), 'Meeting',
-    CASE WHEN IsAllDayEvent OR coalesce(StartDateTime, ActivityDateTime) IS NULL
-      THEN CAST(coalesce(ActivityDate, CAST(StartDateTime AT TIME ZONE 'UTC' AS DATE)) AS TIMESTAMP) AT TIME ZONE 'UTC'
-        + INTERVAL '1 day' - INTERVAL '1 second'
-      ELSE coalesce(StartDateTime, ActivityDateTime) END,
-    coalesce(IsAllDayEvent, FALSE) OR coalesce(StartDateTime, ActivityDateTime) IS NULL
-  FROM Event
-  WHERE IsRecurrence IS NOT TRUE AND IsChild IS NOT TRUE AND IsDeleted IS NOT TRUE
-),
 touched AS (  -- what conversion moved here from a lead was done for the lead
-  SELECT o.Id, t.activity, t.moment, greatest(t.moment, t.CreatedDate), t.actor, 120, t.Id, NULL, NULL, NULL, t.date_only
-  FROM touch AS t
-  JOIN Opportunity AS o ON o.Id = t.WhatId AND greatest(t.moment, t.CreatedDate) >= o.CreatedDate
-  WHERE t.moment IS NOT NULL
+  SELECT o.Id, t.activity, t.occurred_at, t.recorded_at, t.actor, 120, t.Id, NULL, NULL, NULL, t.date_only
+  FROM touches AS t
+  JOIN Opportunity AS o ON o.Id = t.WhatId AND t.recorded_at >= o.CreatedDate
 )
 SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT) AS rank, source_id,
   CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,

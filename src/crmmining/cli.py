@@ -35,12 +35,15 @@ class Definitions:
 
     Parameters
     ----------
+    crm
+        Folder of the CRM among the extractors.
     extractors
         Folder laid over the shipped extractors (repeatable).
     kpis
         Folder laid over the shipped KPIs (repeatable).
     """
 
+    crm: str = "salesforce"
     extractors: Paths = ()
     kpis: Paths = ()
 
@@ -161,7 +164,7 @@ def catalogue(
     from crmmining.definitions import read_catalogue  # noqa: PLC0415
     from crmmining.show.catalogue import written  # noqa: PLC0415
 
-    catalogue = read_catalogue(extractors=definitions.extractors, kpis=definitions.kpis)
+    catalogue = read_catalogue(definitions.crm, extractors=definitions.extractors, kpis=definitions.kpis)
     print(written(catalogue, format))  # noqa: T201
     return 0
 
@@ -212,6 +215,7 @@ def _connect(source: Path, definitions: Definitions, reading: Reading, step: Cal
     step("load")
     return connect(
         source,
+        crm=definitions.crm,
         extractors=definitions.extractors,
         kpis=definitions.kpis,
         table_names=reading.table_names,

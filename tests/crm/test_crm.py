@@ -182,6 +182,53 @@ def test_an_overlay_renames_and_adds_without_a_fork(sample_folder: Path, tmp_pat
     assert rows.select(pl.sum("n") > 0).item()
 
 
+def test_another_crm_is_a_folder_of_definitions(tmp_path: Path) -> None:
+    folder = tmp_path / "extractors" / "desk"
+    folder.mkdir(parents=True)
+    (folder / "source.toml").write_text(
+        'name = "desk"\n[tables.Ticket]\nrequired = ["CreatedDate"]\nvisible_from = "CreatedDate"\n'
+        '[tables.Ticket.columns]\nId = "id"\nCreatedDate = "datetime"\nSolved = "datetime"\nTeam = "text"\n'
+    )
+    (folder / "ticket.toml").write_text(
+        'title = "Tickets"\nroot = "Ticket"\nrequires = ["Ticket.CreatedDate"]\nends = ["solved"]\n'
+        '[paths]\nTicket = "Id"\n[segments]\nteam = "team"\n'
+        '[milestones]\ncreated = ["Open"]\nsolved = ["Solve"]\n[sets]\ncore = ["Open", "Solve"]\n'
+        + "".join(
+            f'[activities.{name}]\ntable = "Ticket"\nfield = "{column}"\n'
+            f'timestamp = "{column}"\nrule = "one"\n'
+            for name, column in (("Open", "CreatedDate"), ("Solve", "Solved"))
+        )
+    )
+    (folder / "ticket.sql").write_text(
+        "CREATE OR REPLACE TEMP VIEW cases AS SELECT Id AS case_id, CreatedDate AS created_at,"
+        " false AS truncated, Team AS team FROM Ticket;\n"
+        "CREATE OR REPLACE TEMP VIEW events AS SELECT Id AS case_id, activity, occurred_at,"
+        " occurred_at AS recorded_at, NULL::VARCHAR AS actor, 0::UTINYINT AS rank, Id AS source_id,"
+        " NULL::VARCHAR AS old_value, NULL::VARCHAR AS new_value, NULL::TINYINT AS direction,"
+        " false AS date_only"
+        " FROM (SELECT Id, 'Open' AS activity, CreatedDate AS occurred_at FROM Ticket"
+        " UNION ALL SELECT Id, 'Solve', Solved FROM Ticket WHERE Solved IS NOT NULL);\n"
+    )
+    kpis = tmp_path / "kpis"
+    kpis.mkdir()
+    (kpis / "ticket.toml").write_text(
+        '[time_to_solve]\nquestion = "How long?"\nformula = "solved - opened"\nkind = "duration"\n'
+        'start = "created"\nend = "solved"\nperiod = "start"\nunit = "s"\nbetter = "lower"\n'
+    )
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "Ticket.csv").write_text(
+        "Id,CreatedDate,Solved,Team\n7,2024-01-01 10:00,2024-01-01 11:00,red\n8,2024-01-02 10:00,,red\n"
+        "9,2024-01-03 10:00,2024-01-03 13:00,blue\n10,2024-01-04 10:00,,blue\n"
+    )
+    crm = cm.connect(data, crm="desk", extractors=[tmp_path / "extractors"], kpis=[kpis])
+    rows = crm.scorecard(by=["team"]).filter(pl.col("part") == "median")
+    assert rows.select("team", "value", "n", "open", "excluded").rows() == [
+        ("blue", 3 * 3600.0, 1, 1, 0),
+        ("red", 3600.0, 1, 1, 0),
+    ]
+
+
 def test_all_faults_of_the_definitions_come_together(tmp_path: Path, sample_folder: Path) -> None:
     folder = tmp_path / "salesforce"
     folder.mkdir()

@@ -169,7 +169,7 @@ COLUMNS = [
 def test_equals_a_plain_sort_whatever_the_order_of_the_rows(
     data: st.DataObject, ids: str, columns: list[str], unit: int
 ) -> None:
-    """Steps of a microsecond, a second, hours: packed as they are, packed as seconds, too wide to be packed."""
+    """Steps of a microsecond, a second, hours: packed as they are, as seconds, too wide to be packed."""
     row = st.tuples(
         st.sampled_from(IDS[ids]),
         st.sampled_from(NAMES),

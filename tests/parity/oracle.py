@@ -1,13 +1,15 @@
-"""A second, naive implementation of every KPI kind: loops over raw events, textbook formulas, nothing of the engine.
+"""A second, naive implementation of every KPI kind: loops over raw events, textbook formulas, no engine.
 
-It starts from event rows (case, activity, time, direction) in log order, the attributes of the cases and the TOML of
-the process. Only the text of `of` and `where` is not read by hand: DuckDB evaluates it, the engine uses Polars.
+It starts from event rows (case, activity, time, direction) in log order, the attributes of the cases and the
+TOML of the process. Only the texts of `of` and `where` are not read by hand: DuckDB evaluates them, where the
+engine uses Polars.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -15,6 +17,8 @@ import duckdb
 import polars as pl
 
 from crmmining.definitions import Kpi, Process
+from crmmining.definitions.kpi import Conversion, Duration, Share, Stock, Volume
+from crmmining.measure import Cut
 from crmmining.tables import OrgSpec
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -53,16 +57,6 @@ class Event(NamedTuple):
     activity: str
     at: datetime
     direction: int | None
-
-
-class Cut(NamedTuple):
-    """How figures are asked for."""
-
-    org: OrgSpec
-    by: tuple[str, ...] = ()
-    period: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 def stands_for(names: Iterable[str], activity: str) -> bool:
@@ -173,16 +167,14 @@ class Oracle:
                     fact["reopens"] += 1
         core = [event for event in trace if event.activity in self.activities["core"]]
         fact["repeats"] = len(core) - len({event.activity for event in core})
-        fact["self_loops"] = sum(a.activity == b.activity for a, b in zip(core, core[1:], strict=False))
+        fact["self_loops"] = sum(a.activity == b.activity for a, b in pairwise(core))
         fact["regressions"] = sum(event.direction == -1 for event in core)
         fact["skips"] = sum(event.direction == 2 for event in core)
         return fact
 
     def pair(self, start: str, end: str, trace: list[Event]) -> tuple[datetime | None, datetime | None]:
         """First start and the first end at a later place."""
-        places = [
-            place for place, event in enumerate(trace) if event.activity in self.activities[start]
-        ]
+        places = [place for place, event in enumerate(trace) if event.activity in self.activities[start]]
         if not places:
             return None, None
         later = self.milestone(end, trace[places[0] + 1 :])
@@ -233,7 +225,7 @@ class Oracle:
             first = next_first_day(first, cut.period)
 
     def states(self, trace: list[Event]) -> list[tuple[datetime, bool]]:
-        """Since when a case is open or closed: it opens with its first event and follows its ends and reopenings."""
+        """Since when a case is open or closed: open from its first event on, then as ends and reopenings say."""
         states = []
         for place, event in enumerate(trace):
             if any(event.activity in self.activities[word] for word in self.process.ends):
@@ -314,7 +306,9 @@ class Oracle:
                 by_unit[fact["currency"] if kpi.unit == "money" else kpi.unit].append(fact)
             for unit, members in by_unit.items():
                 for part, figure in self.figures(kpi, members, hits):
-                    answer[Key(kpi.name, part, "number" if part == "per_case" else unit, start, segments)] = figure
+                    answer[Key(kpi.name, part, "number" if part == "per_case" else unit, start, segments)] = (
+                        figure
+                    )
         return answer
 
     def figures(self, kpi: Kpi, facts: list[Fact], hits: set[str]) -> Iterator[tuple[str, Figure]]:
@@ -323,7 +317,9 @@ class Oracle:
             case "duration":
                 done = [fact for fact in facts if fact["in"] and fact["start"] and fact["end"]]
                 waiting = [
-                    fact for fact in facts if fact["in"] and fact["start"] and not fact["end"] and fact["open"]
+                    fact
+                    for fact in facts
+                    if fact["in"] and fact["start"] and not fact["end"] and fact["open"]
                 ]
                 seconds = [(fact["end"] - fact["start"]).total_seconds() for fact in done]
                 rest = (len(done), len(waiting), len(facts) - len(done) - len(waiting))
@@ -358,7 +354,7 @@ class Oracle:
 
 
 def split(facts: list[Fact], chosen: set[int]) -> tuple[list[Fact], tuple[int, int, int]]:
-    """Counted facts, and n, open, excluded: whoever is not counted waits while open and is excluded otherwise."""
+    """Counted facts, and n, open, excluded: who is not counted waits while open, else is excluded."""
     counted = [fact for fact in facts if id(fact) in chosen]
     waiting = sum(fact["open"] for fact in facts if id(fact) not in chosen)
     return counted, (len(counted), waiting, len(facts) - len(counted) - waiting)
@@ -368,9 +364,7 @@ def of_scorecard(scorecard: pl.DataFrame, by: Sequence[str]) -> dict[Key, Figure
     """The engine's rows in the oracle's form; no key may come twice."""
     answer: dict[Key, Figure] = {}
     for row in scorecard.rows(named=True):
-        key = Key(
-            row["kpi"], row["part"], row["unit"], row["period_start"], tuple(row[word] for word in by)
-        )
+        key = Key(row["kpi"], row["part"], row["unit"], row["period_start"], tuple(row[word] for word in by))
         assert key not in answer, f"two rows for {key}"
         answer[key] = Figure(*(row[name] for name in Figure._fields))
     return answer

@@ -1,8 +1,5 @@
 """pm4py answers the same questions on the same generated log alike."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,15 +10,6 @@ from crmmining.kernels import coding, rework, throughput, transitions, variants
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ["call", "create", "quote", "stage", "win"]
-
-
-@contextmanager
-def pm4py_noise() -> Iterator[None]:
-    """Let pass what pm4py and the libraries it brings along warn of in their own code."""
-    with warnings.catch_warnings():
-        for module in ("pm4py", "pandas", "networkx", "matplotlib", "dateutil"):
-            warnings.filterwarnings("ignore", module=rf"{module}(\\.|$)")
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +35,16 @@ def test_variants_edges_durations_and_rework_agree(
 ) -> None:
     coded = coding.code(flat)
     log, name = coded.events, coded.activities
-    with pm4py_noise():
-        import pm4py  # noqa: PLC0415  AGPL and slow: only where it is asked for
+    import pm4py  # noqa: PLC0415  AGPL and slow: only where it is asked for
 
-        theirs = pm4py.format_dataframe(
-            flat.to_pandas(), case_id="case_id", activity_key="activity", timestamp_key="occurred_at"
-        )
-        their_variants = pm4py.get_variants(theirs)
-        their_counts, their_starts, their_ends = pm4py.discover_dfg(theirs)
-        their_times = pm4py.discover_performance_dfg(theirs)[0]
-        their_durations = pm4py.get_all_case_durations(theirs)
-        their_rework = pm4py.get_rework_cases_per_activity(theirs)
+    theirs = pm4py.format_dataframe(
+        flat.to_pandas(), case_id="case_id", activity_key="activity", timestamp_key="occurred_at"
+    )
+    their_variants = pm4py.get_variants(theirs)
+    their_counts, their_starts, their_ends = pm4py.discover_dfg(theirs)
+    their_times = pm4py.discover_performance_dfg(theirs)[0]
+    their_durations = pm4py.get_all_case_durations(theirs)
+    their_rework = pm4py.get_rework_cases_per_activity(theirs)
     capsys.readouterr()  # its banner
 
     ours = {

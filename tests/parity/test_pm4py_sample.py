@@ -1,6 +1,5 @@
 """pm4py answers alike about the sample: variants, directly-follows, durations and rework of every process."""
 
-import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import ModuleType
@@ -19,13 +18,9 @@ PROCESSES = ["account", "case", "lead", "opportunity"]
 
 @pytest.fixture
 def pm4py(capsys: pytest.CaptureFixture[str]) -> Iterator[ModuleType]:
-    """The library, without what it and the libraries it brings along warn of in their own code."""
-    with warnings.catch_warnings():
-        for module in ("pm4py", "pandas", "networkx", "matplotlib", "dateutil"):
-            warnings.filterwarnings("ignore", module=rf"{module}(\.|$)")
-        import pm4py  # noqa: PLC0415  (slow, and only here)
+    import pm4py  # noqa: PLC0415  AGPL and slow: only where it is asked for
 
-        yield pm4py
+    yield pm4py
     capsys.readouterr()  # its banner
 
 
@@ -33,7 +28,9 @@ def core(log: EventLog) -> pl.DataFrame:
     """Core events in log order; `order` has no ties."""
     names = log.process.sets["core"]
     mine = [name for name in log.activities if stands_for(names, name)]
-    events = log.events.with_columns(pl.col("activity").cast(pl.String)).filter(pl.col("activity").is_in(mine))
+    events = log.events.with_columns(pl.col("activity").cast(pl.String)).filter(
+        pl.col("activity").is_in(mine)
+    )
     # pm4py sorts by case and time; of two events in one second it must not choose the order itself
     tick = pl.int_range(pl.len()).cast(pl.Duration("us")) * 1_000_000
     return events.select(
@@ -63,7 +60,11 @@ def test_variants_directly_follows_and_rework(sample: cm.Crm, pm4py: ModuleType,
     assert {activity: n for activity, n, _ in endpoints if n} == starts
     assert {activity: n for activity, _, n in endpoints if n} == ends
 
-    again = log.rework().filter(pl.col("rework_cases") > 0).select(pl.col("activity").cast(pl.String), "rework_cases")
+    again = (
+        log.rework()
+        .filter(pl.col("rework_cases") > 0)
+        .select(pl.col("activity").cast(pl.String), "rework_cases")
+    )
     assert dict(again.rows()) == pm4py.get_rework_cases_per_activity(theirs)
 
 

@@ -78,14 +78,14 @@ class Catalogue:
 def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: Layers = ()) -> Catalogue:
     """Read the shipped definitions of one CRM with the user's folders laid over them, in order.
 
-    Tables of TOML merge key by key, lists and `.sql` files are replaced whole. Raises `DefinitionError`
-    with every fault of every file.
+    Tables of TOML merge key by key, lists and `.sql` files are replaced whole. `source.sql`, where there is
+    one, runs before the SQL of every process. Raises `DefinitionError` with every fault of every file.
 
     >>> sorted(read_catalogue().processes)
     ['account', 'case', 'lead', 'opportunity']
     """
     faults: list[str] = []
-    known = sorted(folder.name for folder in shipped("extractors").iterdir() if folder.is_dir())
+    known = {f.name for base in (shipped("extractors"), *map(Path, extractors)) for f in base.glob("*/")}
     if crm not in known:
         raise UnknownNameError("CRM", crm, known)
     layers = (*extractors, *kpis)
@@ -153,14 +153,16 @@ def _source(files: Mapping[str, _File], faults: list[str]) -> SourceSpec | None:
 
 def _processes(files: Mapping[str, _File], faults: list[str]) -> dict[str, Process]:
     processes: dict[str, Process] = {}
+    shared = files["source"].sql if "source" in files else None
     for name, file in sorted(files.items()):
         if name == "source":
             continue
         if file.sql is None:
             faults.append(f"{file.label}: has no {name}.sql beside it")
             continue
+        sql = file.sql if shared is None else f"{shared}\n{file.sql}"
         try:
-            process = Process.model_validate({"name": name, "sql": file.sql, **file.content})
+            process = Process.model_validate({"name": name, "sql": sql, **file.content})
         except ValidationError as error:
             faults += _explain(file.label, error)
             continue
@@ -171,8 +173,11 @@ def _processes(files: Mapping[str, _File], faults: list[str]) -> dict[str, Proce
 
 def _kpis(files: Mapping[str, _File], processes: Mapping[str, Process], faults: list[str]) -> dict[str, Kpi]:
     found: dict[str, Kpi] = {}
+    ours = {path.stem for path in shipped("kpis").glob("*.toml")}
     for process, file in sorted(files.items()):
         if process not in processes:
+            if process in ours:  # KPIs of a process that this CRM does not have
+                continue
             faults.append(f"{file.label}: no process is called '{process}'; known: {', '.join(processes)}")
             continue
         for name, content in file.content.items():

@@ -31,9 +31,9 @@ def code(
     They have `case_id`, `activity`, `occurred_at`, and may have `rank`, `source_id` and any further columns.
 
     The log holds `case_ix` (UInt32, place of the Id among the sorted `cases`), `activity` (UInt16, place in
-    `activities`, to which new names are appended in alphabetical order), `occurred_at` (microseconds, UTC) and
-    all further columns. Events of one instant are ordered by rank, source id, activity name and at last by
-    the further columns, nulls first, so the order of the rows given never matters.
+    `activities`, to which new names are appended in alphabetical order), `occurred_at` (microseconds, UTC)
+    and all further columns. Events of one instant are ordered by rank, source id, activity name and at last
+    by the further columns, nulls first, so the order of the rows given never matters.
     ValueError for nulls in case, activity, time or rank, times without a zone, and cases that `cases` lacks.
 
     >>> from datetime import UTC, datetime
@@ -82,7 +82,7 @@ def _refuse(flat: pl.DataFrame) -> None:
         raise ValueError("events without " + ", ".join(f"{name}: {count}" for name, count in nulls.items()))
     dtype = flat.schema["occurred_at"]
     if not isinstance(dtype, pl.Datetime):
-        raise ValueError(f"occurred_at is {dtype}, not Datetime")  # noqa: TRY004  one error type for bad input
+        raise ValueError(f"occurred_at is {dtype}, not Datetime")  # noqa: TRY004  as all bad input
     if dtype.time_zone is None:
         raise ValueError("occurred_at has no time zone; it must be UTC")
 
@@ -122,7 +122,7 @@ def _packed(log: pl.DataFrame) -> pl.DataFrame:
 
 
 def _ordered(log: pl.DataFrame, carried: pl.DataFrame) -> pl.DataFrame:
-    """Sort rows by case, time and rank; order what is equal in these by source id, name and all they carry."""
+    """Sort rows by case, time and rank; order what is equal in these by source id, name and the rest."""
     instant = [name for name in ("case_ix", "occurred_at", "rank") if name in log.columns]
     log = log.sort(instant)
     first = np.logical_or.reduce([first_of_run(log[name].to_numpy()) for name in instant])

@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa  # type: ignore[import-untyped]
 
 from crmmining.kernels.traces import Flags, Ints, Traces, first_of_run, traces
 
@@ -46,8 +45,8 @@ def variant_of(events: pl.DataFrame) -> pl.DataFrame:
 def ranked(tally: pl.DataFrame) -> pl.DataFrame:
     """Sort a tally of variants: most frequent first, equal counts by sequence.
 
-    Each row becomes a text of bytes that sorts as wanted (how much its count lacks to the largest one, then its
-    codes), and is read back from it: much faster than to sort by lists.
+    Each row becomes a text of bytes that sorts as wanted (how much its count lacks to the largest one, then
+    its codes), and is read back from it: much faster than to sort by lists.
     """
     if tally.is_empty():
         return tally
@@ -56,17 +55,12 @@ def ranked(tally: pl.DataFrame) -> pl.DataFrame:
     units = np.empty(ends[-1], dtype=BIG_ENDIAN)
     units[counts] = (MOST - tally["cases"].to_numpy()).astype(">i8").view(BIG_ENDIAN).reshape(-1, COUNT_UNITS)
     units[_other_places(units, counts)] = tally["sequence"].explode(empty_as_null=False).to_numpy()
-    offsets = pa.py_buffer(np.append(0, ends) * units.itemsize)
-    texts = pa.Array.from_buffers(pa.large_binary(), len(tally), [None, offsets, pa.py_buffer(units)])
-    _, offsets, data = pl.Series(values=texts).sort().to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()
-    ends = np.frombuffer(offsets, dtype=np.int64)[1 : len(tally) + 1] // units.itemsize
-    units = np.frombuffer(data, dtype=BIG_ENDIAN)[: ends[-1]]
+    ends, units = _sorted_texts(ends, units)
     counts = _count_places(ends)
     cases = MOST - units[counts].reshape(-1).view(">i8").astype(np.int64)
     codes = units[_other_places(units, counts)].astype(np.uint16)
     ends = ends - COUNT_UNITS * np.arange(1, len(ends) + 1)
-    sequence = pa.LargeListArray.from_arrays(np.append(0, ends), codes)
-    return pl.DataFrame([pl.Series("sequence", sequence), pl.Series("cases", cases)])
+    return pl.DataFrame([_lists(ends, codes), pl.Series("cases", cases)])
 
 
 def _count_places(ends: Ints) -> Ints:
@@ -125,7 +119,29 @@ def _sequences(log: Traces, chosen: Ints) -> pl.Series:
     lengths = log.lengths[chosen]
     ends = np.cumsum(lengths)
     codes = log.activity[np.arange(ends[-1]) + np.repeat(log.starts[chosen] - ends + lengths, lengths)]
-    return pl.Series("sequence", pa.LargeListArray.from_arrays(np.append(0, ends), codes))
+    return _lists(ends, codes)
+
+
+def _lists(ends: Ints, codes: npt.NDArray[np.uint16]) -> pl.Series:
+    """Cut a long array into lists."""
+    import pyarrow as pa  # noqa: PLC0415  slow to import
+
+    values = pa.Array.from_buffers(pa.uint16(), len(codes), [None, pa.py_buffer(codes)])
+    offsets = pa.py_buffer(np.append(0, ends))
+    lists = pa.Array.from_buffers(pa.large_list(pa.uint16()), len(ends), [None, offsets], children=[values])
+    return pl.Series("sequence", lists)
+
+
+def _sorted_texts(ends: Ints, units: npt.NDArray[np.uint16]) -> tuple[Ints, npt.NDArray[np.uint16]]:
+    """Sort texts of big-endian units, given and returned as one array and the end of each text in it."""
+    import pyarrow as pa  # noqa: PLC0415  slow to import
+
+    offsets = pa.py_buffer(np.append(0, ends) * units.itemsize)
+    texts = pa.Array.from_buffers(pa.large_binary(), len(ends), [None, offsets, pa.py_buffer(units)])
+    ordered = pl.Series(values=texts).sort().to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = ordered.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int64)[1 : len(ends) + 1] // units.itemsize
+    return ends, np.frombuffer(data, dtype=BIG_ENDIAN)[: ends[-1]]
 
 
 def _grouped(events: pl.DataFrame) -> pl.DataFrame:
