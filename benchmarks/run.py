@@ -46,9 +46,8 @@ then aggregates.
 
 Each repetition is a process of its own, imports not timed; the engines take turns. Repetitions: {repeats}.
 {machine}, Python {python}; {packages}.
-Absolute seconds are those of a shared machine; the ratios are what to quote.
-
-Seconds, minimum / median; the last two columns say how many times as much the peer needs (ratio of medians).
+Seconds, minimum / median of the repetitions; the last two columns say how many times as much the peer needs
+(ratio of the minima / of the medians). On a machine shared with other work the ratios are what to quote.
 
 | step | crmmining | DuckDB | pm4py | DuckDB / crmmining | pm4py / crmmining |
 |---|---:|---:|---:|---:|---:|
@@ -100,8 +99,12 @@ def page(runs: dict[str, list[Run]], facts: dict[str, object]) -> str:
     def row(step: str) -> str:
         values = {engine: [run[step] for run in found] for engine, found in runs.items()}
         cells = [f"{min(of):.2f} / {median(of):.2f}" for of in values.values()]
-        ours = median(values["crmmining"])
-        return f"| {' | '.join([step, *cells, *(f'{median(values[peer]) / ours:.1f}x' for peer in PEERS)])} |"
+        ours = values["crmmining"]
+        cells += [
+            f"{min(values[peer]) / min(ours):.1f}x / {median(values[peer]) / median(ours):.1f}x"
+            for peer in PEERS
+        ]
+        return f"| {' | '.join([step, *cells])} |"
 
     return TEMPLATE.format(
         rows="\n".join(row(step) for step in STEPS),

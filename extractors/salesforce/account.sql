@@ -37,15 +37,24 @@ created AS (
     FALSE AS date_only
   FROM Account
 ),
-owners AS (  -- an account has no queue: every change of owner is just that
-  SELECT case_id, 'Change Owner', CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
-  FROM owner_changes
-  WHERE root = 'Account'
+-- A change of owner, told by one word or several, by names beside Ids or alone. An account has no queue.
+owner_rows AS (
+  SELECT Id, AccountId, CreatedDate, CreatedById, Field, OldValue, NewValue,
+    coalesce(is_id(coalesce(NewValue, OldValue)), FALSE) AS by_id
+  FROM AccountHistory
+  WHERE Field IN ('Owner', 'ownerAssignment', 'ownerAccepted')
+    AND (OldValue IS DISTINCT FROM NewValue OR (Field = 'Owner' AND NewValue IS NULL))
+),
+owners AS (
+  SELECT AccountId, 'Change Owner', CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
+  FROM owner_rows
+  QUALIFY (by_id OR NOT bool_or(by_id) OVER (PARTITION BY AccountId, CreatedDate))
+    AND row_number() OVER (PARTITION BY AccountId, CreatedDate, OldValue, NewValue ORDER BY Field = 'Owner', Id) = 1
 ),
 other_changes AS (
   SELECT case_id, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
-  FROM field_changes
-  WHERE root = 'Account' AND Field <> 'Owner'
+  FROM field_changes('Account')
+  WHERE Field <> 'Owner'
 ),
 contacts AS (
   SELECT AccountId, 'Add Contact', CreatedDate, CreatedDate, CreatedById, 50, Id, NULL, Name, NULL, FALSE
@@ -74,7 +83,7 @@ opportunities AS (
   WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE
   UNION ALL
   SELECT o.AccountId, e.activity, e.occurred_at, e.recorded_at, e.actor, 200, e.source_id, NULL, o.Name, NULL, e.date_only
-  FROM opportunity_ends AS e
+  FROM opportunity_ends() AS e
   JOIN Opportunity AS o ON o.Id = e.OpportunityId
   WHERE o.AccountId IS NOT NULL AND o.IsDeleted IS NOT TRUE
 ),

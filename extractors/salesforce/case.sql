@@ -119,8 +119,7 @@ closed_unseen AS (
 owners AS (
   SELECT case_id, CASE WHEN Field = 'ownerEscalated' THEN 'Escalate Owner' ELSE activity END,
     CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
-  FROM owner_changes
-  WHERE root = 'Case'
+  FROM owner_changes('Case')
 ),
 escalations AS (
   SELECT CaseId, CASE WHEN lower(NewValue) IN ('true', '1') THEN 'Escalate Case' ELSE 'De-escalate Case' END,
@@ -145,8 +144,8 @@ priority_changes AS (
 ),
 other_changes AS (
   SELECT case_id, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
-  FROM field_changes
-  WHERE root = 'Case' AND Field NOT IN ('Status', 'Owner', 'IsEscalated', 'IsClosedOnCreate', 'Priority')
+  FROM field_changes('Case')
+  WHERE Field NOT IN ('Status', 'Owner', 'IsEscalated', 'IsClosedOnCreate', 'Priority')
 ),
 -- What was said: e-mails and published comments. An answer comes from a member of staff, not from the customer's
 -- portal user and not from an automated process; where users are unknown, every writer counts as staff.

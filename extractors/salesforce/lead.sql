@@ -152,27 +152,27 @@ lost_unseen AS (
 ),
 owners AS (
   SELECT case_id, activity, CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
-  FROM owner_changes
-  WHERE root = 'Lead'
+  FROM owner_changes('Lead')
 ),
 other_changes AS (
   SELECT case_id, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
-  FROM field_changes
-  WHERE root = 'Lead' AND Field NOT IN ('Status', 'Owner')
+  FROM field_changes('Lead')
+  WHERE Field NOT IN ('Status', 'Owner')
 ),
-touch AS (
-  SELECT l.Id AS lead_id, t.* FROM touches AS t JOIN Lead AS l ON l.Id = t.WhoId
+touch AS (FROM touches),
+touch_of_lead AS (
+  SELECT l.Id AS lead_id, t.* FROM touch AS t JOIN Lead AS l ON l.Id = t.WhoId
   UNION ALL
   -- conversion moves a lead's activities to the contact: those done before it are given back
   SELECT * FROM (
-    SELECT c.lead_id, t.* FROM touches AS t
+    SELECT c.lead_id, t.* FROM touch AS t
     JOIN conversion AS c ON c.ConvertedContactId = t.WhoId
       AND t.CreatedDate >= c.created_at AND t.recorded_at <= c.moment
     QUALIFY row_number() OVER (PARTITION BY t.Id ORDER BY c.moment, c.lead_id) = 1
   ) AS moved
 ),
 touched AS (
-  SELECT lead_id, activity, occurred_at, recorded_at, actor, 120, Id, NULL, NULL, NULL, date_only FROM touch
+  SELECT lead_id, activity, occurred_at, recorded_at, actor, 120, Id, NULL, NULL, NULL, date_only FROM touch_of_lead
 ),
 opportunities AS (  -- what became of it
   SELECT c.lead_id, 'Create Opportunity', o.CreatedDate, o.CreatedDate, o.CreatedById, 160, o.Id, NULL, o.Name, NULL, FALSE
@@ -183,7 +183,7 @@ opportunities AS (  -- what became of it
   SELECT c.lead_id, e.activity, e.occurred_at, e.recorded_at, e.actor, 251, e.source_id, NULL, o.Name, NULL, e.date_only
   FROM conversion AS c
   JOIN Opportunity AS o ON o.Id = c.ConvertedOpportunityId
-  JOIN opportunity_ends AS e ON e.OpportunityId = o.Id
+  JOIN opportunity_ends() AS e ON e.OpportunityId = o.Id
 )
 SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT) AS rank, source_id,
   CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,

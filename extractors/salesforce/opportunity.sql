@@ -221,8 +221,8 @@ other_changes AS (
   SELECT case_id, CASE WHEN Field = 'Owner' THEN 'Change Owner' ELSE 'Change: ' || Field END,
     CreatedDate, CreatedDate, CreatedById, CASE WHEN Field = 'Owner' THEN 100 ELSE 150 END, Id, OldValue, NewValue,
     NULL, FALSE
-  FROM field_changes
-  WHERE root = 'Opportunity' AND Field NOT IN ('StageName', 'Amount', 'CloseDate')
+  FROM field_changes('Opportunity')
+  WHERE Field NOT IN ('StageName', 'Amount', 'CloseDate')
 ),
 quotes AS (
   SELECT OpportunityId, 'Create Quote', CreatedDate, CreatedDate, CreatedById, 160, Id, NULL, Name, NULL, FALSE

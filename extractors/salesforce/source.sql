@@ -1,8 +1,13 @@
--- What the processes of this CRM share. Runs before each of them: in a DuckDB shell `.read source.sql`, then `.read lead.sql`.
+-- What the processes of this CRM share. Runs before each of them: in a DuckDB shell `.read source.sql`, then
+-- `.read lead.sql`. Views are what every process reads, macros what some do: unused, they cost nothing.
 
 -- Where only the day is known, its last second.
 CREATE OR REPLACE TEMP MACRO end_of_day(known_day) AS
   CAST(known_day AS TIMESTAMP) AT TIME ZONE 'UTC' + INTERVAL '1 day' - INTERVAL '1 second';
+
+-- Whether a value is an Id rather than a name.
+CREATE OR REPLACE TEMP MACRO is_id(value) AS
+  regexp_full_match(value, '[a-zA-Z0-9]{15}([A-Z0-5]{3})?') AND regexp_matches(value, '[0-9]');
 
 -- Whoever can own a record: a person, or a queue.
 CREATE OR REPLACE TEMP VIEW people AS
@@ -21,40 +26,45 @@ FROM AccountHistory
 UNION ALL
 SELECT 'Lead', LeadId, Id, CreatedDate, CreatedById, Field, OldValue, NewValue FROM LeadHistory
 UNION ALL
-SELECT 'Opportunity', OpportunityId, Id, CreatedDate, CreatedById, Field, OldValue, NewValue FROM OpportunityFieldHistory
+SELECT 'Opportunity', OpportunityId, Id, CreatedDate, CreatedById, Field, OldValue, NewValue
+FROM OpportunityFieldHistory
 UNION ALL
 SELECT 'Case', CaseId, Id, CreatedDate, CreatedById, Field, OldValue, NewValue FROM CaseHistory;
 
--- Tracked fields. Words that begin in lower case are Salesforce's own marks, not fields.
+-- Tracked fields of the records of one table. Words that begin in lower case are Salesforce's own marks, not fields.
 -- A change of a lookup writes two rows, one with names and one with Ids: the names count only where they stand alone.
-CREATE OR REPLACE TEMP VIEW field_changes AS
-SELECT root, case_id, Id, CreatedDate, CreatedById, Field, OldValue, NewValue,
-  coalesce(regexp_full_match(coalesce(NewValue, OldValue), '[a-zA-Z0-9]{15}([A-Z0-5]{3})?')
-    AND regexp_matches(coalesce(NewValue, OldValue), '[0-9]'), FALSE) AS is_id
-FROM field_history
-WHERE regexp_matches(Field, '^[A-Z]|__c$')
-  AND (OldValue IS DISTINCT FROM NewValue OR NewValue IS NULL)  -- long text: changed, values not kept
-QUALIFY is_id OR NOT bool_or(is_id) OVER (PARTITION BY root, case_id, CreatedDate, Field);
+CREATE OR REPLACE TEMP MACRO field_changes(of_root) AS TABLE
+WITH tracked AS (
+  SELECT *, is_id(coalesce(NewValue, OldValue)) AS by_id
+  FROM field_history
+  WHERE root = of_root AND regexp_matches(Field, '^[A-Z]|__c$')
+    AND (OldValue IS DISTINCT FROM NewValue OR NewValue IS NULL)  -- long text: changed, values not kept
+)
+SELECT case_id, Id, CreatedDate, CreatedById, Field, OldValue, NewValue
+FROM tracked
+WHERE by_id IS TRUE
+  OR (case_id, CreatedDate, Field) NOT IN (SELECT (case_id, CreatedDate, Field) FROM tracked WHERE by_id);
 
--- Changes of owner, whichever word tells them; where several tell the same change, the most telling one.
-CREATE OR REPLACE TEMP VIEW owner_changes AS
+-- Changes of owner where queues can own: whichever word tells one, and where several do, the most telling.
+CREATE OR REPLACE TEMP MACRO owner_changes(of_root) AS TABLE
 WITH
 change AS (
-  SELECT *, regexp_full_match(coalesce(NewValue, OldValue), '00[5G][a-zA-Z0-9]{12}([A-Z0-5]{3})?') AS is_id
+  SELECT *, regexp_full_match(coalesce(NewValue, OldValue), '00[5G][a-zA-Z0-9]{12}([A-Z0-5]{3})?') AS by_id
   FROM field_history
-  WHERE Field IN ('Owner', 'ownerAssignment', 'ownerAccepted', 'ownerEscalated') AND OldValue IS DISTINCT FROM NewValue
-  QUALIFY (is_id OR NOT bool_or(is_id) OVER (PARTITION BY root, case_id, CreatedDate))
-    AND row_number() OVER (PARTITION BY root, case_id, CreatedDate, OldValue, NewValue ORDER BY Field = 'Owner', Id) = 1
+  WHERE root = of_root AND OldValue IS DISTINCT FROM NewValue
+    AND Field IN ('Owner', 'ownerAssignment', 'ownerAccepted', 'ownerEscalated')
+  QUALIFY (by_id OR NOT bool_or(by_id) OVER (PARTITION BY case_id, CreatedDate))
+    AND row_number() OVER (PARTITION BY case_id, CreatedDate, OldValue, NewValue ORDER BY Field = 'Owner', Id) = 1
 ),
 queue AS (SELECT DISTINCT Name AS value FROM "Group" WHERE Type = 'Queue' AND Name IS NOT NULL)
-SELECT c.root, c.case_id,
+SELECT c.case_id,
   CASE WHEN coalesce(starts_with(c.NewValue, '00G'), FALSE) OR n.value IS NOT NULL THEN 'Assign to Queue'
     WHEN c.Field = 'ownerAccepted' OR starts_with(c.OldValue, '00G') OR o.value IS NOT NULL THEN 'Accept from Queue'
     ELSE 'Change Owner' END AS activity,
   c.Id, c.CreatedDate, c.CreatedById, c.Field, c.OldValue, c.NewValue
 FROM change AS c
-LEFT JOIN queue AS n ON n.value = c.NewValue AND NOT c.is_id
-LEFT JOIN queue AS o ON o.value = c.OldValue AND NOT c.is_id;
+LEFT JOIN queue AS n ON n.value = c.NewValue AND NOT c.by_id
+LEFT JOIN queue AS o ON o.value = c.OldValue AND NOT c.by_id;
 
 -- Touches: work that is done. Series masters and invitees' copies are no touches, planned ones lie after the as-of moment.
 CREATE OR REPLACE TEMP VIEW touches AS
@@ -89,7 +99,7 @@ WHERE occurred_at IS NOT NULL;
 
 -- How opportunities ended, as accounts and leads tell it: field history, where it is silent the snapshots, where both
 -- are the record itself.
-CREATE OR REPLACE TEMP VIEW opportunity_ends AS
+CREATE OR REPLACE TEMP MACRO opportunity_ends() AS TABLE
 WITH
 stage AS (
   SELECT ApiName AS value, IsClosed IS TRUE AS closed, IsWon IS TRUE AS won FROM OpportunityStage WHERE ApiName IS NOT NULL

@@ -44,7 +44,7 @@ def run(crm: Crm, out: str | Path, order: Order, *, step: Step = lambda _: None)
     is the one file that differs between runs. `out` may be new, empty or an earlier run's folder, which is
     replaced only when everything is written; otherwise `OutputError`. `step` is told what begins.
     """
-    target = Path(out)
+    target = Path(out).resolve()  # through a link, not over it
     check_folder(target)
     partial = target.parent / f".{target.name}.partial"
     try:
@@ -150,7 +150,7 @@ def _record(crm: Crm, logs: Mapping[str, EventLog], order: Order) -> dict[str, A
     return {
         "source": crm.source,
         "as_of": crm.moment(order.as_of),
-        "clock": crm.clock,
+        "clock": crm.tables.clock,
         "period": order.period,
         "since": None if order.since is None else crm.moment(order.since),
         "until": None if order.until is None else crm.moment(order.until),

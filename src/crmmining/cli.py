@@ -1,6 +1,8 @@
 """The command line: run, check, catalogue, simulate. Exit codes: 0 good, 1 a target is missed, 2 unusable."""
 
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -204,7 +206,13 @@ def main(arguments: list[str] | None = None) -> None:
     except CycloptsError:
         code = 2
     except CrmMiningError as error:
-        print(f"crmmining: {error}", file=sys.stderr)  # noqa: T201
+        print("\n".join([f"crmmining: {error}", *getattr(error, "__notes__", [])]), file=sys.stderr)  # noqa: T201
+        code = 2
+    except BrokenPipeError:  # whoever read along has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception:  # noqa: BLE001 - a fault of ours must not look like a missed target
+        traceback.print_exc()
         code = 2
     sys.exit(code or 0)
 

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from importlib.metadata import version
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 
-from crmmining import extract, measure, show, sources, tables
-from crmmining.definitions import Catalogue, Kpi, Process, read_catalogue
-from crmmining.errors import CrmMiningError, SourceError, UnknownNameError
+from crmmining import availability, extract, measure, quality, show, sources, tables
+from crmmining.definitions import Catalogue, Kpi, read_catalogue
+from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
 from crmmining.eventlog import EventLog
 from crmmining.periods import PERIODS, Period
+
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 
 Moment = datetime | date | str
 Words = str | Sequence[str] | None
@@ -62,7 +65,8 @@ class Crm:
         self._logs: dict[tuple[str, datetime], EventLog] = {}
 
     def __repr__(self) -> str:
-        return f"Crm(clock={self.clock:%Y-%m-%dT%H:%M:%SZ}, processes={', '.join(self.processes) or 'none'})"
+        clock = "none" if self.tables.clock is None else f"{self.tables.clock:%Y-%m-%dT%H:%M:%SZ}"
+        return f"Crm(clock={clock}, processes={', '.join(self.processes) or 'none'})"
 
     @property
     def clock(self) -> datetime:
@@ -74,7 +78,7 @@ class Crm:
     @property
     def processes(self) -> tuple[str, ...]:
         """Processes this source can show."""
-        return tuple(name for name, process in self.definitions.processes.items() if not self._lacks(process))
+        return tuple(name for name in self.definitions.processes if not self._lacks(name))
 
     def event_log(self, process: str, *, as_of: Moment | None = None) -> EventLog:
         """The event log of one process as of a moment (default: `clock`).
@@ -87,7 +91,8 @@ class Crm:
         """
         key = (process, self.moment(as_of))
         if key not in self._logs:
-            self._logs[key] = extract.build(self.tables, self.definitions.process(process), key[1])
+            definition, stages = self.definitions.process(process), self.definitions.stages
+            self._logs[key] = extract.build(self.tables, definition, key[1], stages)
         return self._logs[key]
 
     def scorecard(
@@ -111,15 +116,11 @@ class Crm:
         >>> rows["region"].to_list(), rows.columns[:4]
         (['APAC', 'EMEA', 'LATAM', 'North America'], ['kpi', 'process', 'grain', 'period_start'])
         """
-        names = self.select(process)
+        chosen = self._chosen(self.select(process), kpis)
         words = _words(by)
         self.definitions.check_segments(words)
         if period is not None and period not in PERIODS:
             raise UnknownNameError("period", period, PERIODS)
-        chosen = [self.definitions.kpi(name) for name in _words(kpis)]
-        if kpis is None:
-            chosen = [kpi for name in names for kpi in self.definitions.kpis_of(name)]
-        logs = {name: self.event_log(name, as_of=as_of) for name in names}
         cut = measure.Cut(
             self.definitions.source.org,
             by=tuple(words),
@@ -127,13 +128,30 @@ class Crm:
             since=None if since is None else self.moment(since),
             until=None if until is None else self.moment(until),
         )
-        able = [kpi for kpi in chosen if kpi.process in logs and not self.kpi_lacks(kpi)]
-        return measure.scorecard(logs, self.definitions, able, cut)
+        logs = {name: self.event_log(name, as_of=as_of) for name in {kpi.process for kpi in chosen}}
+        return measure.scorecard(logs, self.definitions, chosen, cut)
+
+    def _chosen(self, processes: list[str], kpis: Words) -> list[Kpi]:
+        """The KPIs named, or all that the source can show; a named one that cannot be is an error."""
+        if kpis is None:
+            every = [kpi for name in processes for kpi in self.definitions.kpis_of(name)]
+            return [kpi for kpi in every if not self.kpi_lacks(kpi)]
+        chosen = [self.definitions.kpi(name) for name in _words(kpis)]
+        for kpi in chosen:
+            if lacking := self.kpi_lacks(kpi):
+                raise SourceError(f"KPI '{kpi.name}' cannot be shown: the source lacks {', '.join(lacking)}")
+            if kpi.process not in processes:
+                asked = ", ".join(processes)
+                raise CrmMiningError(
+                    f"KPI '{kpi.name}' is one of process '{kpi.process}', but {asked} was asked for"
+                )
+        return chosen
 
     def catalogue(self) -> pl.DataFrame:
         """Every KPI with its definition; `needs` names what this source lacks for it (null: nothing).
 
-        >>> connect("data/sample").catalogue()["needs"].null_count() == connect("data/sample").catalogue().height
+        >>> catalogue = connect("data/sample").catalogue()
+        >>> catalogue["needs"].null_count() == catalogue.height
         True
         """
         lacking = {kpi.name: ", ".join(self.kpi_lacks(kpi)) for kpi in self.definitions.kpis.values()}
@@ -145,45 +163,16 @@ class Crm:
     ) -> pl.DataFrame:
         """What became of every row, what was noticed and what is switched off.
 
-        Columns: scope (table or log), table, disposition, reason, rows, examples. Per table the rows of used,
-        quarantined and filtered add up to the rows that came in; `finding` and `off` move no row.
+        Columns: scope (table, log, event), table, disposition, reason, rows, examples. Per scope and table
+        the rows of used, quarantined and filtered add up to the rows that came in; `finding` and `off` move
+        no row.
 
         >>> quality = connect("data/sample").quality("lead")
         >>> quality.filter(pl.col("disposition") == "quarantined").height
         0
         """
         logs = [self.event_log(name, as_of=as_of) for name in self.select(process)]
-        found = self.tables.findings.select(
-            "table",
-            pl.lit("finding").alias("disposition"),
-            pl.col("finding").alias("reason"),
-            "rows",
-            "examples",
-        )
-        schema = found.schema
-        off = [(name, f"process: needs {', '.join(self._lacks(p))}") for name, p in self._off().items()]
-        for log in logs:
-            off += [(log.process.name, line) for line in log.off]
-            lacking = {k.name: self.kpi_lacks(k) for k in self.definitions.kpis_of(log.process.name)}
-            off += [(log.process.name, f"KPI '{k}': needs {', '.join(n)}") for k, n in lacking.items() if n]
-            off += [
-                (log.process.name, f"segment '{word}': not known in this process, null in every row")
-                for word in _words(by)
-                if word not in log.process.segments
-            ]
-        rows = [
-            {"table": name, "disposition": "off", "reason": line, "rows": 0, "examples": []}
-            for name, line in off
-        ]
-        of_tables = pl.concat([self.tables.quality.select(schema.names()), found])
-        of_logs = pl.concat(
-            [*(log.quality.select(schema.names()) for log in logs), pl.DataFrame(rows, schema=schema)]
-        )
-        scoped = [
-            frame.select(pl.lit(scope).alias("scope"), pl.all())
-            for scope, frame in (("table", of_tables), ("log", of_logs))
-        ]
-        return pl.concat(scoped)
+        return quality.account(self.tables, self.definitions, logs, _words(by))
 
     def report(
         self,
@@ -208,48 +197,53 @@ class Crm:
             version=version("crmmining"),
         )
         target = Path(path)
-        target.write_text(show.render(page), encoding="utf-8")
+        try:
+            target.write_text(show.render(page), encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"cannot write the report to {target}: {error.strerror or error}") from error
         return target
 
     def kpi_lacks(self, kpi: Kpi) -> list[str]:
         """Tables and columns this source would need for a KPI; empty when it can be computed."""
-        process = self.definitions.process(kpi.process)
-        off = extract.off_milestones(self.tables, process)
-        lacking = [need for word in sorted(kpi.milestones(set(off))) for need in off[word]]
-        return sorted({*self._lacks(process), *lacking, *extract.unmet(self.tables, kpi.needs)})
+        return availability.kpi_lacks(self.tables, self.definitions.process(kpi.process), kpi)
 
     def select(self, process: Words) -> list[str]:
         """Process names asked for (default: all that the source can show), checked."""
         names = _words(process) or list(self.processes)
         for name in names:
-            lacking = self._lacks(self.definitions.process(name))
+            lacking = self._lacks(name)
             if lacking:
                 raise SourceError(f"process '{name}' cannot be shown: the source lacks {', '.join(lacking)}")
         return names
 
     def moment(self, value: Moment | None) -> datetime:
-        """An instant in UTC: what states no zone is UTC, a date is its midnight."""
+        """An instant in UTC: a date is its midnight in the org's zone, a time without a zone is UTC."""
         if value is None:
             return self.clock
+        wrong = CrmMiningError(
+            f"'{value}' is no moment from 1900 to 2199; write it as 2024-06-30 or 2024-06-30T12:00:00+00:00"
+        )
         if isinstance(value, str):
             try:
-                value = datetime.fromisoformat(value)
+                value = (
+                    datetime.fromisoformat(value)
+                    if len(value) > len("2024-06-30")
+                    else date.fromisoformat(value)
+                )
             except ValueError as error:
-                raise CrmMiningError(
-                    f"'{value}' is no moment; write it as 2024-06-30 or 2024-06-30T12:00:00+00:00"
-                ) from error
+                raise wrong from error
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise wrong
         if not isinstance(value, datetime):
-            value = datetime.combine(value, time())
+            value = datetime.combine(value, time(), ZoneInfo(self.definitions.source.org.time_zone))
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
-    def _lacks(self, process: Process) -> list[str]:
-        return extract.unmet(self.tables, (process.root, *process.requires))
-
-    def _off(self) -> dict[str, Process]:
-        return {name: p for name, p in self.definitions.processes.items() if self._lacks(p)}
+    def _lacks(self, process: str) -> list[str]:
+        return availability.process_lacks(self.tables, self.definitions.process(process))
 
 
 def _words(value: Words) -> list[str]:
+    """The words asked for, once each."""
     if value is None:
         return []
-    return [value] if isinstance(value, str) else list(value)
+    return [value] if isinstance(value, str) else list(dict.fromkeys(value))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, reduce
 from operator import and_
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import polars as pl
 
@@ -28,8 +28,8 @@ class Partition(NamedTuple):
 class EventLog:
     """What happened in one process, as of one moment.
 
-    `cases`: case_id, created_at, open, outcome (milestone of the closing in force, null while open), outcome_at
-    (when that was), truncated and the attributes of the process. `events`: case_id, activity, occurred_at,
+    `cases`: case_id, created_at, open, outcome (milestone of the closing in force, null while open),
+    outcome_at (when that was), truncated and the attributes. `events`: case_id, activity, occurred_at,
     recorded_at, actor, source_id, old_value, new_value, direction, date_only, sorted by case, time, rank and
     source Id. `quality`: table, disposition, reason, rows, examples; per table the rows add up to rows in.
 
@@ -83,8 +83,9 @@ class EventLog:
     def _facts(self, partition: Partition) -> pl.DataFrame:
         codes = {word: self.codes(word) for word in self.process.milestones}
         core = partition.events.filter(pl.col("activity").is_in(self._set_codes("core")))
+        recorded = partition.cases.rename({"created_at": "recorded"})
         facts = (
-            partition.cases.join(milestones.instants(partition.events, codes), on="case_ix", how="left")
+            recorded.join(milestones.instants(partition.events, codes), on="case_ix", how="left")
             .join(throughput.spans(partition.events), on="case_ix", how="left")
             .join(rework.rework(core).drop("n_events"), on="case_ix", how="left")
         )
@@ -92,7 +93,10 @@ class EventLog:
         reopens = [pl.col(f"{word}_n") for word in self.process.reopens]
         zeroed = ["n_events", "repeats", "self_loops", "regressions", "skips", *counts]
         return (
-            facts.with_columns(pl.col(zeroed).fill_null(0))
+            facts.with_columns(
+                pl.col(zeroed).fill_null(0), pl.coalesce("created_at", "recorded").alias("created_at")
+            )
+            .drop("recorded")
             .with_columns(reopens=pl.sum_horizontal(pl.lit(0, pl.UInt32), *reopens))
             .sort("case_ix")
             .drop("case_ix")
@@ -175,7 +179,8 @@ class EventLog:
         Columns: `by`, n (entered), open (part of n), excluded, reached, rate, rate_low, rate_high.
 
         >>> import crmmining as cm
-        >>> row = cm.connect("data/sample").event_log("lead").conversion("created", "converted").row(0, named=True)
+        >>> log = cm.connect("data/sample").event_log("lead")
+        >>> row = log.conversion("created", "converted").row(0, named=True)
         >>> row["n"] == row["reached"] + row["open"] + 223, row["rate"] == row["reached"] / row["n"]
         (True, True)
         """
@@ -289,24 +294,35 @@ class EventLog:
             partitions.append(_kept(p, reduce(and_, masks)))
         return replace(self, partitions=tuple(partitions), quality=self._filtered(partitions))
 
-    def expression(self, text: str) -> pl.Expr:
-        """A boolean Polars SQL expression over `facts`; raises `UnknownNameError` for columns it lacks."""
+    def expression(self, text: str, kind: Literal["condition", "number"] = "condition") -> pl.Expr:
+        """A Polars SQL expression over `facts` with one value per case.
+
+        Raises `UnknownNameError` for columns `facts` lacks and `CrmMiningError` for what cannot be read, is
+        no `kind` or takes several cases together.
+        """
         try:
             expression = pl.sql_expr(text)
+            for column in expression.meta.root_names():
+                if column not in self.facts.columns:
+                    raise UnknownNameError("fact", column, self.facts.columns)
+            tried = self.facts.clear().select(expression.alias("tried"))["tried"]
         except pl.exceptions.PolarsError as error:
-            raise CrmMiningError(f"'{text}' cannot be read as an SQL condition: {error}") from error
-        for column in expression.meta.root_names():
-            if column not in self.facts.columns:
-                raise UnknownNameError("fact", column, self.facts.columns)
+            raise CrmMiningError(f"'{text}' cannot be read as an SQL {kind}: {error}") from error
+        fits = tried.dtype == pl.Boolean or (kind == "number" and tried.dtype.is_numeric())
+        if not fits:
+            raise CrmMiningError(f"'{text}' is no {kind}: it gives {tried.dtype}")
+        if not expression.meta.is_row_separable():
+            raise CrmMiningError(f"'{text}' gives one value for many cases; state one per case")
         return expression
 
     def _sequences(self, variants: Sequence[str]) -> list[list[int]]:
-        known = dict(self.variants().select("variant", "activities").iter_rows())
-        code = {name: i for i, name in enumerate(self.activities)}
+        known = self.variants().select("variant", "activities")
         for variant in variants:
-            if variant not in known:
-                raise UnknownNameError("variant", variant, list(known)[:10])
-        return [[code[name] for name in known[variant]] for variant in variants]
+            if variant not in known["variant"]:
+                raise UnknownNameError("variant", variant, known["variant"].head(10))
+        code = {name: i for i, name in enumerate(self.activities)}
+        wanted = known.filter(pl.col("variant").is_in(list(variants)))["activities"]
+        return [[code[name] for name in activities] for activities in wanted.to_list()]
 
     def _filtered(self, partitions: Sequence[Partition]) -> pl.DataFrame:
         name = f"{self.process.name} events"

@@ -1,5 +1,6 @@
 """Cutting instants into periods: in the org's time zone and fiscal year, never in UTC by accident."""
 
+from datetime import date
 from typing import Literal, get_args
 
 import polars as pl
@@ -28,6 +29,15 @@ def period_start(instant: pl.Expr, period: Period, *, time_zone: str, fiscal_yea
         month = day.dt.truncate("1mo")
         return month.dt.offset_by(f"-{shift}mo").dt.truncate(_LENGTH[period]).dt.offset_by(f"{shift}mo")
     return day.dt.truncate(_LENGTH[period])
+
+
+def every_start(first: date, last: date, period: Period) -> pl.Series:
+    """First days of all periods from the one that begins on `first` to the one that begins on `last`.
+
+    >>> every_start(date(2024, 1, 1), date(2024, 7, 1), "quarter").dt.month().to_list()
+    [1, 4, 7]
+    """
+    return pl.date_range(first, last, _LENGTH[period], eager=True)
 
 
 def period_end(start: pl.Expr, period: Period) -> pl.Expr:

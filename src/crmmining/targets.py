@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 import polars as pl
 from pydantic import Field, ValidationError, model_validator
@@ -12,7 +12,9 @@ from pydantic import Field, ValidationError, model_validator
 from crmmining.crm import Crm, Moment
 from crmmining.definitions import Catalogue
 from crmmining.definitions.process import Model
-from crmmining.errors import DefinitionError
+from crmmining.errors import DefinitionError, UnknownNameError
+
+Bound = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 
 class Target(Model):
@@ -20,14 +22,16 @@ class Target(Model):
 
     kpi: str
     part: str | None = None
-    min: float | None = None
-    max: float | None = None
+    min: Bound | None = None
+    max: Bound | None = None
     segment: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         if self.min is None and self.max is None:
             raise ValueError("state min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max")
         return self
 
 
@@ -116,16 +120,22 @@ def read_targets(path: str | Path, catalogue: Catalogue) -> Targets:
     file = Path(path)
     try:
         targets = Targets.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise DefinitionError([f"{path}: no such file"]) from error
+    except OSError as error:
+        raise DefinitionError([f"{path}: cannot be read: {error.strerror}"]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DefinitionError([f"{path}: not valid TOML: {error}"]) from error
     except ValidationError as error:
         faults = [f"{path}: {'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()]
         raise DefinitionError(faults) from error
-    for target in targets.targets.values():
-        catalogue.kpi(target.kpi)
-        catalogue.check_segments(target.segment)
+    faults = [] if targets.targets or targets.data != DataContract() else [f"{path}: states no target"]
+    for name, target in targets.targets.items():
+        try:
+            catalogue.kpi(target.kpi)
+            catalogue.check_segments(target.segment)
+        except UnknownNameError as error:
+            faults.append(f"{path}: targets.{name}: {error}")
+    if faults:
+        raise DefinitionError(faults)
     return targets
 
 

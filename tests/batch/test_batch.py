@@ -133,3 +133,13 @@ def test_texts_that_a_spreadsheet_would_run_are_defused() -> None:
     frame = pl.DataFrame({"owner": ["=1+1", "+4", "-4", "@x", "\tx", "Ann"], "n": [-1] * 6})
     assert batch.harmless(frame)["owner"].to_list() == ["'=1+1", "'+4", "'-4", "'@x", "'\tx", "Ann"]
     assert batch.harmless(frame)["n"].to_list() == [-1] * 6
+
+
+def test_a_link_is_written_through_not_over(sample: cm.Crm, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for _ in range(2):
+        batch.run(sample, tmp_path / "link", batch.Order(process="lead", report=False))
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "run.json").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]

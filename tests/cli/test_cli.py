@@ -63,7 +63,7 @@ def test_since_until_and_as_of_reach_the_figures(small: Path, tmp_path: Path) ->
         (["run", "{small}", "--out", "{small}/Lead.csv"], "is a file; name a folder"),
         (["run", "{small}", "--out", "out", "--kpis", "nowhere"], "nowhere: no such folder of definitions"),
         (["run", "{small}", "--out", "out", "--as-of", "soon"], "'soon' is no moment"),
-        (["check", "{small}", "--targets", "nowhere.toml"], "nowhere.toml: no such file"),
+        (["check", "{small}", "--targets", "nowhere.toml"], "nowhere.toml: cannot be read: No such file"),
     ],
 )
 def test_unusable_input_is_one_message_and_exit_code_2(
@@ -189,3 +189,37 @@ def test_simulate_writes_a_crm_that_runs(tmp_path: Path, capsys: pytest.CaptureF
     assert call("simulate", tmp_path / "crm", "--accounts", 20, "--seed", 3, "--format", "parquet") == 0
     assert call("run", tmp_path / "crm", "--out", tmp_path / "out", "--no-report") == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[targets.a]\nkpi = 'lead_conversion'\nmin = nan\n",
+            "targets.a.min: Input should be a finite number",
+        ),
+        ("[targets.a]\nkpi = 'lead_conversion'\nmin = 0.9\nmax = 0.1\n", "min is above max"),
+        (
+            "[targets.a]\nkpi = 'lead_conversion'\nmin = '0.1'\n",
+            "targets.a.min: Input should be a valid number",
+        ),
+        ("", "states no target"),
+    ],
+)
+def test_a_target_that_can_always_be_met_is_a_fault(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    (tmp_path / "targets.toml").write_text(text)
+    assert call("check", small, "--targets", tmp_path / "targets.toml") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_fault_of_ours_is_never_a_missed_target(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("crmmining.crm.connect", fail)
+    assert call("check", small, "--targets", tmp_path / "targets.toml") == 2
+    assert "RuntimeError: a bug" in capsys.readouterr().err

@@ -26,8 +26,13 @@ def test_every_process_has_a_log_that_adds_up(sample: cm.Crm, process: str) -> N
     quality = sample.quality(process)
     root = quality.filter(pl.col("table") == log.process.root, pl.col("disposition") == "used")
     assert log.cases.height == root["rows"].sum()
-    used = log.quality.filter(pl.col("disposition") == "used")["rows"].sum()
-    assert used == log.events.height > 0
+    accounts = quality.filter(pl.col("disposition") != "off").group_by("scope", "table").agg(pl.sum("rows"))
+    rows = {(scope, table): count for scope, table, count in accounts.iter_rows()}
+    filtered = quality.filter(pl.col("reason") == "after as_of")["rows"].sum()
+    assert rows["event", f"{process} events"] == log.events.height + filtered > 0
+    own = {table: count for (scope, table), count in rows.items() if scope == "log"}
+    assert own == {table: rows["table", table.split(": ")[1]] for table in own}
+    assert f"{process}: {log.process.root}" in own
     assert log.events["case_id"].n_unique() == log.cases.height
 
 
@@ -143,7 +148,10 @@ def test_exactly_the_connector_s_tables_are_enough(
         (lambda crm: crm.scorecard(kpis=["win_rat"]), "unknown KPI 'win_rat'. Did you mean 'win_rate'?"),
         (lambda crm: crm.scorecard(by=["regoin"]), "unknown segment 'regoin'. Did you mean 'region'?"),
         (lambda crm: crm.scorecard(period="months"), "unknown period 'months'. Did you mean 'month'?"),
-        (lambda crm: crm.event_log("lead", as_of="June"), "'June' is no moment; write it as 2024-06-30"),
+        (
+            lambda crm: crm.event_log("lead", as_of="June"),
+            "'June' is no moment from 1900 to 2199; write it as 2024-06-30",
+        ),
     ],
 )
 def test_what_does_not_exist_is_said_with_the_nearest_name(

@@ -1,13 +1,20 @@
 """Names of files, tables and columns come from outside and enter SQL: none may act as SQL."""
 
+import json
+import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
 
-from crmmining.tables import Tables
+from crmmining import sources, tables
+from crmmining.errors import SourceError
+from crmmining.sources.csv_files import CsvFile
+from crmmining.sources.parquet_files import ParquetFile
+from crmmining.tables import SourceSpec, Tables
 from crmmining.tables.sql import identifier, literal
 
 Load = Callable[..., Tables]
@@ -91,6 +98,36 @@ def test_a_table_of_any_name_is_only_a_name(name: str, tmp_path: Path, load: Loa
         source.execute(f"ALTER TABLE {identifier(f'x{name}')}.opportunity ADD COLUMN CreatedDate DATE")
         source.execute(f"ALTER TABLE {identifier(f'x{name}')}.opportunity ADD COLUMN StageName VARCHAR")
         assert load(source, max_quarantine=1).inputs[0].origin == f"x{name}.opportunity"
+
+
+@pytest.mark.parametrize("kind", [CsvFile, ParquetFile])
+def test_a_name_that_is_no_utf8_is_shown_escaped(
+    kind: type[CsvFile] | type[ParquetFile], tmp_path: Path, spec: SourceSpec
+) -> None:
+    good = pl.DataFrame({"Id": [A], "CreatedDate": ["2024-01-01"], "StageName": ["New"]})
+    good.write_csv(tmp_path / "Opportunity.csv")
+    odd = Path(os.fsdecode(b"caf\xe9\xff.csv"))
+    raw = [*sources.read(tmp_path), kind(path=tmp_path / odd, name=odd.stem)]
+    loaded = tables.load(raw, spec, duckdb.connect(":memory:"))
+    assert [file.origin for file in loaded.inputs] == ["Opportunity.csv", r"caf\xe9\xff.csv"]
+    assert loaded.findings["table"].to_list() == [r"caf\xe9\xff.csv"]
+    assert r"caf\\xe9\\xff.csv" in json.dumps(asdict(loaded.inputs[1]), ensure_ascii=False).encode().decode()
+
+
+@pytest.mark.parametrize("kind", [CsvFile, ParquetFile])
+def test_a_table_under_a_name_that_is_no_utf8_is_refused(
+    kind: type[CsvFile] | type[ParquetFile], tmp_path: Path, spec: SourceSpec
+) -> None:
+    raw = [
+        kind(path=tmp_path / os.fsdecode(b"Lead\xff.csv"), name=os.fsdecode(b"Lead\xff")),
+        kind(path=tmp_path / os.fsdecode(b"\xff") / "Case.csv", name="Case"),
+    ]
+    with pytest.raises(SourceError) as caught:
+        tables.load(raw, spec, duckdb.connect(":memory:"))
+    assert str(caught.value).splitlines()[1:] == [
+        r"  Lead\xff.csv cannot be read: the name Lead\xff.csv is not UTF-8; rename it",
+        r"  Case.csv cannot be read: the name \xff is not UTF-8; rename it",
+    ]
 
 
 def test_a_folder_of_any_name_is_only_a_name(tmp_path: Path, load: Load) -> None:

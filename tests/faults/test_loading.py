@@ -133,6 +133,31 @@ def test_places_that_hold_nothing(tmp_path: Path, load: Load) -> None:
     assert refused(load, duckdb.connect(":memory:")) == f"the connection holds no table. {offered}"
 
 
+@pytest.mark.parametrize("source", ["", " "])
+def test_nothing_is_not_the_working_directory(
+    source: str, load: Load, monkeypatch: pytest.MonkeyPatch, write: Write
+) -> None:
+    monkeypatch.chdir(write(Opportunity=GOOD))
+    assert load(".").has("Opportunity")
+    assert refused(load, source).startswith(f"source {source!r} names no place. Give a folder of ")
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [(None, "NoneType"), (7, "int"), (b"crm", "bytes"), (["crm"], "list")]
+)
+def test_what_is_no_source(source: object, kind: str, load: Load) -> None:
+    offered = "Give a folder of .csv or .parquet files, one DuckDB file, or an open DuckDB connection."
+    assert refused(load, source) == f"the source is of type {kind}. {offered}"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [("x" * 5000, "File name too long"), ("~nobody-at-all/crm", "Could not determine home directory")],
+)
+def test_a_path_that_the_system_refuses(source: str, reason: str, load: Load) -> None:
+    assert refused(load, source).startswith(f"{source!r} cannot be read: {reason}")
+
+
 def test_a_pattern_that_fits_nothing_is_named(write: Write, load: Load) -> None:
     folder = write(Opportunity=GOOD)
     message = refused(load, folder, table_names="sf_{}")
@@ -185,12 +210,28 @@ def test_too_many_spoilt_rows_of_a_root(write: Write, load: Load) -> None:
         f"    1 x CreatedDate is empty: {B}",
         f"    1 x CreatedDate is not a datetime: {A} (01/02/2024)",
         "Repair the export, or allow more with max_quarantine (0 to 1).",
-        "Only ISO dates are read unasked: state others, as datetime_format='%m/%d/%Y %I:%M %p'.",
+        "Only ISO dates are read unasked: state others, as datetime_format='%m/%d/%Y %I:%M %p'. "
+        "Years go from 1900 to 2199.",
     ]
     assert load(folder, max_quarantine=1.0).quarantine.height == 4
     only_deals = write("deals", Opportunity=[HEAD, *deals, *spoilt])
     assert load(only_deals, max_quarantine=0.02).quarantine.height == 2
     assert load(only_deals, datetime_format="%d/%m/%Y").quarantine.height == 1
+
+
+@pytest.mark.parametrize("share", [-0.01, 1.01, float("nan"), float("inf"), 5])
+def test_a_share_is_one(share: float, write: Write, load: Load) -> None:
+    message = refused(load, write(Opportunity=GOOD), max_quarantine=share)
+    assert message == f"max_quarantine is {share}, but must be a share from 0 to 1, such as 0.01"
+
+
+def test_numbers_beyond_all_bounds_are_explained(write: Write, load: Load) -> None:
+    message = refused(load, write(Opportunity=[f"{HEAD},Amount", f"{DEAL},1e300"]))
+    assert message.splitlines()[2:] == [
+        f"    1 x Amount is not a number: {A} (1e300)",
+        "Repair the export, or allow more with max_quarantine (0 to 1).",
+        "Numbers are plain decimals of less than 1e15 in size.",
+    ]
 
 
 def test_the_share_counts_roots_only(write: Write, load: Load) -> None:

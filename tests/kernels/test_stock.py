@@ -26,7 +26,7 @@ def log(rows: list[tuple[int, int, datetime]]) -> pl.DataFrame:
 def test_by_hand() -> None:
     codes = [CREATE, WORK, CLOSE, CLOSE, REOPEN, REOPEN, CLOSE]
     events = log([(0, code, START + timedelta(days=n)) for n, code in enumerate(codes)])
-    assert stock.changes(events, [CLOSE], [REOPEN]).rows() == [
+    assert stock.changes(events, [CREATE], [CLOSE], [REOPEN]).rows() == [
         (0, START, 1),
         (0, START + timedelta(days=2), -1),
         (0, START + timedelta(days=4), 1),
@@ -36,12 +36,17 @@ def test_by_hand() -> None:
 
 def test_a_case_that_begins_with_its_end_was_never_open() -> None:
     events = log([(0, CLOSE, START), (1, CREATE, START)])
-    assert stock.changes(events, [CLOSE], [REOPEN]).rows() == [(1, START, 1)]
+    assert stock.changes(events, [CREATE], [CLOSE], [REOPEN]).rows() == [(1, START, 1)]
+
+
+def test_what_comes_before_the_beginning_opens_nothing() -> None:
+    events = log([(0, WORK, START), (0, CREATE, START + timedelta(days=1))])
+    assert stock.changes(events, [CREATE], [CLOSE], [REOPEN]).rows() == [(0, START + timedelta(days=1), 1)]
 
 
 def test_nothing_in_nothing_out() -> None:
-    assert stock.changes(log([]), [CLOSE], [REOPEN]).schema == SCHEMA_OF_CHANGES
-    assert stock.changes(log([]), [CLOSE], [REOPEN]).is_empty()
+    assert stock.changes(log([]), [CREATE], [CLOSE], [REOPEN]).schema == SCHEMA_OF_CHANGES
+    assert stock.changes(log([]), [CREATE], [CLOSE], [REOPEN]).is_empty()
 
 
 SCHEMA_OF_CHANGES = {"case_ix": pl.UInt32, "occurred_at": pl.Datetime("us", "UTC"), "change": pl.Int64}
@@ -50,19 +55,21 @@ SCHEMA_OF_CHANGES = {"case_ix": pl.UInt32, "occurred_at": pl.Datetime("us", "UTC
 @given(ROWS)
 def test_against_a_loop(rows: list[tuple[int, int, datetime]]) -> None:
     expected, is_open, current = [], False, -1
+    begun = {case for case, activity, _ in rows if activity == CREATE}
     for case, activity, when in rows:
         first, current = case != current, case
         was = False if first else is_open
-        now = {CLOSE: False, REOPEN: True}.get(activity, True if first else was)
+        unmarked = True if first and case not in begun else was
+        now = {CREATE: True, CLOSE: False, REOPEN: True}.get(activity, unmarked)
         if now != was:
             expected.append((case, when, 1 if now else -1))
         is_open = now
-    assert stock.changes(log(rows), [CLOSE], [REOPEN]).rows() == expected
+    assert stock.changes(log(rows), [CREATE], [CLOSE], [REOPEN]).rows() == expected
 
 
 @given(ROWS, st.integers(0, 5))
 def test_partitions_of_whole_cases_concatenate(rows: list[tuple[int, int, datetime]], cut: int) -> None:
     events = log(rows)
     parts = [events.filter(pl.col("case_ix") < cut), events.filter(pl.col("case_ix") >= cut)]
-    both = pl.concat([stock.changes(part, [CLOSE], [REOPEN]) for part in parts])
-    assert both.equals(stock.changes(events, [CLOSE], [REOPEN]))
+    both = pl.concat([stock.changes(part, [CREATE], [CLOSE], [REOPEN]) for part in parts])
+    assert both.equals(stock.changes(events, [CREATE], [CLOSE], [REOPEN]))

@@ -78,7 +78,7 @@ def test_share_of_the_decided(log: EventLog) -> None:
 
 def test_value_of_money_is_kept_apart_by_currency(log: EventLog) -> None:
     won = kpi(kind="value", column="amount", agg="sum", of="outcome = 'won'", period="outcome", unit="money")
-    assert measure(log, won, Cut(ORG)).select("currency", "n", "open", "excluded", "sum").rows() == [
+    assert measure(log, won, Cut(ORG)).select("unit", "n", "open", "excluded", "sum").rows() == [
         ("EUR", 1, 1, 1, 100.5), ("USD", 1, 1, 0, 300.25),
     ]  # fmt: skip
 

@@ -17,7 +17,7 @@ import duckdb
 import polars as pl
 
 from crmmining.definitions import Kpi, Process
-from crmmining.definitions.kpi import Conversion, Duration, Share, Stock, Volume
+from crmmining.definitions.kpi import Conversion, Duration, Rework, Share, Value
 from crmmining.measure import Cut
 from crmmining.tables import OrgSpec
 
@@ -29,6 +29,7 @@ ROUNDING = 12  # digits that two ways of adding floats agree on
 TICK = timedelta(microseconds=1)
 
 Fact = dict[str, Any]
+CaseKpi = Share | Value | Duration | Conversion | Rework
 Segments = tuple[str | None, ...]
 
 
@@ -136,14 +137,15 @@ class Oracle:
         named = process.milestones | {"core": process.sets["core"]}
         self.activities = {word: {a for a in met if stands_for(names, a)} for word, names in named.items()}
         self.facts = [self.fact(case, self.traces[case["case_id"]]) for case in attributes]
-        schema = {name: dtype for name, dtype in cases.schema.items() if name not in DERIVED}
+        schema: dict[str, Any] = {name: dtype for name, dtype in cases.schema.items() if name not in DERIVED}
         for word in process.milestones:
             schema |= {f"{word}_at": INSTANT, f"{word}_last": INSTANT, f"{word}_n": pl.Int64()}
         schema |= {"open": pl.Boolean(), "outcome": pl.String(), "outcome_at": INSTANT}
-        counts = dict.fromkeys(("repeats", "self_loops", "regressions", "skips", "reopens"), pl.Int64())
+        for count in ("repeats", "self_loops", "regressions", "skips", "reopens"):
+            schema[count] = pl.Int64()
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
-        self.connection.register("facts", pl.DataFrame(self.facts, schema=schema | counts).to_arrow())
+        self.connection.register("facts", pl.DataFrame(self.facts, schema=schema).to_arrow())
 
     def milestone(self, word: str, trace: list[Event]) -> list[Event]:
         return [event for event in trace if event.activity in self.activities[word]]
@@ -225,7 +227,7 @@ class Oracle:
             first = next_first_day(first, cut.period)
 
     def states(self, trace: list[Event]) -> list[tuple[datetime, bool]]:
-        """Since when a case is open or closed: open from its first event on, then as ends and reopenings say."""
+        """Since when a case is open or closed: open from its first event, then as ends and reopenings say."""
         states = []
         for place, event in enumerate(trace):
             if any(event.activity in self.activities[word] for word in self.process.ends):
@@ -281,76 +283,72 @@ class Oracle:
                 answer.setdefault(Key(kpi.name, "count", kpi.unit, start, segments), Figure(0, 0, 0, 0))
         return answer
 
-    def of_cases(self, kpi: Kpi, cut: Cut) -> dict[Key, Figure]:
+    def of_cases(self, kpi: CaseKpi, cut: Cut) -> dict[Key, Figure]:
         """Kinds with one row per case behind them."""
         population = self.true_of(kpi.of)
+        hits = self.true_of(kpi.where) if kpi.kind == "share" else set()
         rows: list[tuple[Fact, datetime | None]] = []
         for fact in self.facts:
-            mine = fact | {"in": fact["case_id"] in population}
+            mine = fact | {"in": fact["case_id"] in population, "hit": fact["case_id"] in hits}
             if kpi.kind in ("duration", "conversion"):
                 mine["start"], mine["end"] = self.pair(kpi.start, kpi.end, self.traces[fact["case_id"]])
-            if kpi.kind == "conversion":
+            if isinstance(kpi, Conversion):
                 dated = mine["start"]
-            elif kpi.kind == "duration":
+            elif isinstance(kpi, Duration):
                 dated = mine[kpi.period]
             else:
-                dated = fact["outcome_at" if kpi.period == "outcome" else f"{kpi.period}_at"]
+                dated = mine["outcome_at" if kpi.period == "outcome" else f"{kpi.period}_at"]
             rows.append((mine, dated))
-        hits = self.true_of(kpi.where) if kpi.kind == "share" else set()
         answer: dict[Key, Figure] = {}
         for (start, segments), facts in self.cells(rows, cut).items():
-            by_unit: dict[str, list[Fact]] = defaultdict(list)
-            if kpi.unit != "money":
-                by_unit[kpi.unit] = []
-            for fact in facts:
-                by_unit[fact["currency"] if kpi.unit == "money" else kpi.unit].append(fact)
-            for unit, members in by_unit.items():
-                for part, figure in self.figures(kpi, members, hits):
-                    answer[Key(kpi.name, part, "number" if part == "per_case" else unit, start, segments)] = (
-                        figure
-                    )
+            money = kpi.unit == "money"
+            units = sorted({fact["currency"] for fact in facts}) if money else [kpi.unit]
+            for unit in units:
+                members = [fact for fact in facts if not money or fact["currency"] == unit]
+                for part, figure in figures(kpi, members):
+                    of_part = "number" if part == "per_case" else unit
+                    answer[Key(kpi.name, part, of_part, start, segments)] = figure
         return answer
 
-    def figures(self, kpi: Kpi, facts: list[Fact], hits: set[str]) -> Iterator[tuple[str, Figure]]:
-        """Parts of one cell."""
-        match kpi.kind:
-            case "duration":
-                done = [fact for fact in facts if fact["in"] and fact["start"] and fact["end"]]
-                waiting = [
-                    fact
-                    for fact in facts
-                    if fact["in"] and fact["start"] and not fact["end"] and fact["open"]
-                ]
-                seconds = [(fact["end"] - fact["start"]).total_seconds() for fact in done]
-                rest = (len(done), len(waiting), len(facts) - len(done) - len(waiting))
-                yield "median", Figure(quantile(seconds, 0.5), *rest)
-                yield "p90", Figure(quantile(seconds, 0.9), *rest)
-                yield "mean", Figure(mean(seconds), *rest)
-            case "conversion":
-                entered = [fact for fact in facts if fact["in"] and fact["start"]]
-                reached = sum(fact["end"] is not None for fact in entered)
-                waiting = [fact for fact in entered if not fact["end"] and fact["open"]]
-                share, low, high = wilson(reached, len(entered))
-                yield (
-                    "rate",
-                    Figure(share, len(entered), len(waiting), len(facts) - len(entered), low, high),
-                )
-            case "share":
-                counted, rest = split(facts, {id(fact) for fact in facts if fact["in"]})
-                share, low, high = wilson(sum(fact["case_id"] in hits for fact in counted), len(counted))
-                yield "share", Figure(share, *rest, low, high)
-            case "rework":
-                counted, rest = split(facts, {id(fact) for fact in facts if fact["in"]})
-                share, low, high = wilson(sum(fact[kpi.what] > 0 for fact in counted), len(counted))
-                yield "share", Figure(share, *rest, low, high)
-                yield "per_case", Figure(mean([fact[kpi.what] for fact in counted]), *rest)
-            case "value":
-                valued = {id(fact) for fact in facts if fact["in"] and fact[kpi.column] is not None}
-                counted, rest = split(facts, valued)
-                numbers = [fact[kpi.column] for fact in counted]
-                total = math.fsum(numbers) if numbers else None
-                value = {"sum": total, "mean": mean(numbers), "median": quantile(numbers, 0.5)}[kpi.agg]
-                yield kpi.agg, Figure(value, *rest)
+
+def figures(kpi: CaseKpi, facts: list[Fact]) -> Iterator[tuple[str, Figure]]:
+    """Parts of one cell."""
+    match kpi.kind:
+        case "duration":
+            done = [fact for fact in facts if fact["in"] and fact["start"] and fact["end"]]
+            waiting = [
+                fact for fact in facts if fact["in"] and fact["start"] and not fact["end"] and fact["open"]
+            ]
+            seconds = [(fact["end"] - fact["start"]).total_seconds() for fact in done]
+            rest = (len(done), len(waiting), len(facts) - len(done) - len(waiting))
+            yield "median", Figure(quantile(seconds, 0.5), *rest)
+            yield "p90", Figure(quantile(seconds, 0.9), *rest)
+            yield "mean", Figure(mean(seconds), *rest)
+        case "conversion":
+            entered = [fact for fact in facts if fact["in"] and fact["start"]]
+            reached = sum(fact["end"] is not None for fact in entered)
+            waiting = [fact for fact in entered if not fact["end"] and fact["open"]]
+            share, low, high = wilson(reached, len(entered))
+            yield (
+                "rate",
+                Figure(share, len(entered), len(waiting), len(facts) - len(entered), low, high),
+            )
+        case "share":
+            counted, rest = split(facts, {id(fact) for fact in facts if fact["in"]})
+            share, low, high = wilson(sum(fact["hit"] for fact in counted), len(counted))
+            yield "share", Figure(share, *rest, low, high)
+        case "rework":
+            counted, rest = split(facts, {id(fact) for fact in facts if fact["in"]})
+            share, low, high = wilson(sum(fact[kpi.what] > 0 for fact in counted), len(counted))
+            yield "share", Figure(share, *rest, low, high)
+            yield "per_case", Figure(mean([fact[kpi.what] for fact in counted]), *rest)
+        case "value":
+            valued = {id(fact) for fact in facts if fact["in"] and fact[kpi.column] is not None}
+            counted, rest = split(facts, valued)
+            numbers = [fact[kpi.column] for fact in counted]
+            total = math.fsum(numbers) if numbers else None
+            value = {"sum": total, "mean": mean(numbers), "median": quantile(numbers, 0.5)}[kpi.agg]
+            yield kpi.agg, Figure(value, *rest)
 
 
 def split(facts: list[Fact], chosen: set[int]) -> tuple[list[Fact], tuple[int, int, int]]:

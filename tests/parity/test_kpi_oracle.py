@@ -101,11 +101,30 @@ def test_all_kpis_in_another_zone_and_fiscal_year(
     (tmp_path / "salesforce" / "source.toml").write_text(org)
     crm = cm.connect(sample_folder, extractors=[tmp_path])
     catalogue = read_catalogue(extractors=[tmp_path])
-    for period in ("month", "quarter", "year"):
-        rows = crm.scorecard(period=period)
-        adelaide = expected(oracles, catalogue, Cut(catalogue.source.org, (), period))
-        assert differences(adelaide, of_scorecard(rows, [])) == []
-        assert differences(expected(oracles, catalogue, Cut(OrgSpec(), (), period)), adelaide) != []
+    rows: dict[Key, Figure] = {}
+    periods: list[Period] = ["month", "quarter"]
+    for period in periods:
+        rows = of_scorecard(crm.scorecard(period=period), [])
+        assert differences(expected(oracles, catalogue, Cut(catalogue.source.org, (), period)), rows) == []
+    assert differences(expected(oracles, catalogue, Cut(OrgSpec(), (), "quarter")), rows) != []
+
+
+def test_all_kpis_of_a_past_moment_with_lost_history(tmp_path: Path) -> None:
+    folder = cm.simulate(tmp_path / "crm", accounts=80, seed=5, retention_months=18)
+    crm, catalogue = cm.connect(folder), read_catalogue()
+    as_of = datetime(2025, 5, 17, 11, 59, tzinfo=UTC)
+    past = {}
+    for process in PROCESSES:
+        log = crm.event_log(process, as_of=as_of)
+        assert log.events.filter(pl.col("occurred_at") > as_of).is_empty()
+        # the stage history of opportunities is kept for ever
+        assert log.cases["truncated"].any() == (process != "opportunity")
+        past[process] = Oracle(log.process, log.events, log.cases, as_of)
+    periods: list[Period | None] = [None, "month"]
+    for period in periods:
+        rows = crm.scorecard(by="region", period=period, as_of=as_of)
+        wanted = expected(past, catalogue, Cut(catalogue.source.org, ("region",), period))
+        assert differences(wanted, of_scorecard(rows, ["region"])) == []
 
 
 def test_columns_that_name_and_date_the_rows(sample: cm.Crm) -> None:
@@ -128,7 +147,7 @@ def test_columns_that_name_and_date_the_rows(sample: cm.Crm) -> None:
 # Generated logs ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(generated=deals(), cut=CUT, partitions=st.integers(1, 3))
 def test_every_kind_on_generated_logs(
     log_of: Log, ask: Ask, generated: Deals, cut: Cut, partitions: int

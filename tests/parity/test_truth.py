@@ -1,9 +1,9 @@
 """The facts planted in a simulated CRM come back as KPIs, and are absent where they were switched off.
 
-Two CRMs: each effect is on in one of them and off in the other, each time in other company. The logarithm of a
-ratio is held against that of the factor stated in truth.json (1 where off). The tolerance is four standard
-errors, from the sample sizes that the KPIs themselves report, and at most half of the effect, so that on and off
-can never be confused:
+Two CRMs: each effect is on in one of them and off in the other, each time in other company. The logarithm of
+a ratio is held against that of the factor stated in truth.json (1 where off). The tolerance is four standard
+errors, from the sample sizes that the KPIs themselves report, and at most half of the effect, so that on and
+off can never be confused:
 
 - share p of n cases: var(ln p) = (1 - p) / (p n)
 - median of n log-normal durations: sd(ln median) = 1.2533 s / sqrt(n), where s = ln(p90 / median) / 1.2816

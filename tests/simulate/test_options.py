@@ -1,3 +1,4 @@
+import errno
 import json
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from polars.testing import assert_frame_equal
 
 from crmmining.errors import CrmMiningError, OutputError, UnknownNameError
 from crmmining.simulate import TABLES, simulate
+from crmmining.simulate.writing import staging
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -130,6 +132,66 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"holds other things \(thesis.txt\)"):
         simulate(tmp_path, accounts=1)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_foreign_tables_are_left_alone_whatever_they_are_called(tmp_path: Path) -> None:
+    (tmp_path / "Lead.csv").write_text("mine")
+    (tmp_path / "Case.parquet").write_text("mine too")
+    with pytest.raises(OutputError, match=r"holds other things \(tables without truth\.json, which every"):
+        simulate(tmp_path, accounts=1)
+    assert bytes_of(tmp_path) == {"Case.parquet": b"mine too", "Lead.csv": b"mine"}
+
+
+def test_truth_alone_does_not_make_other_things_a_simulation(tmp_path: Path) -> None:
+    folder = simulate(tmp_path / "crm", accounts=1, without=["Quote", "Solution"])
+    (folder / "Quote.csv").mkdir()
+    (folder / "Quote.csv" / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"holds other things \(Quote\.csv\).*Nothing was changed"):
+        simulate(folder, accounts=1)
+    assert (folder / "Quote.csv" / "thesis.txt").read_text() == "mine"
+    (folder / "Quote.csv").rename(tmp_path / "kept")
+    (folder / "Solution.csv").symlink_to(tmp_path / "kept" / "thesis.txt")
+    with pytest.raises(OutputError, match=r"holds other things \(Solution\.csv\)"):
+        simulate(folder, accounts=1)
+    assert (tmp_path / "kept" / "thesis.txt").read_text() == "mine"
+
+
+def test_an_empty_folder_is_free(tmp_path: Path) -> None:
+    (tmp_path / "crm").mkdir()
+    assert (simulate(tmp_path / "crm", accounts=1) / "truth.json").is_file()
+
+
+def test_what_came_into_the_folder_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "crm"
+    with (
+        pytest.raises(OutputError, match=r"holds other things \(thesis\.txt\)"),
+        staging(target, TABLES) as fresh,
+    ):
+        (fresh / "truth.json").write_text("{}")
+        target.mkdir()
+        (target / "thesis.txt").write_text("mine")
+    assert bytes_of(target) == {"thesis.txt": b"mine"}
+    assert [path.name for path in tmp_path.iterdir()] == ["crm"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OutputError, match=r"file is a file; name a folder for the tables"):
+        simulate(tmp_path / "file", accounts=1)
+    with pytest.raises(OutputError, match=r"cannot write to .*file.x: "):
+        simulate(tmp_path / "file" / "x", accounts=1)
+    with pytest.raises(OutputError, match="cannot write to "):
+        simulate(tmp_path / ("x" * 300), accounts=1)
+    assert bytes_of(tmp_path) == {"file": b"mine"}
+
+
+def test_a_failure_while_writing_leaves_the_earlier_simulation(tmp_path: Path) -> None:
+    folder = simulate(tmp_path / "crm", accounts=1, seed=1)
+    before = bytes_of(folder)
+    with pytest.raises(OutputError, match="cannot write to .*: No space left"), staging(folder, TABLES):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert bytes_of(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["crm"]
 
 
 def test_an_earlier_simulation_is_replaced_whole(tmp_path: Path) -> None:

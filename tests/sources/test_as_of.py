@@ -13,8 +13,14 @@ Write = Callable[..., Path]
 Load = Callable[..., Tables]
 A, B = "006q000000HddohAAB", "0015500000Xyy06AAB"
 STAGES = pl.DataFrame(
-    {"value": ["New"], "position": [0], "is_closed": [False], "is_won": [None]},
-    schema={"value": pl.String, "position": pl.Int64, "is_closed": pl.Boolean, "is_won": pl.Boolean},
+    {"root": ["Opportunity"], "value": ["New"], "position": [0], "is_closed": [False], "is_won": [None]},
+    schema={
+        "root": pl.String,
+        "value": pl.String,
+        "position": pl.Int64,
+        "is_closed": pl.Boolean,
+        "is_won": pl.Boolean,
+    },
 )
 
 
@@ -70,10 +76,24 @@ def test_every_declared_table_and_column_is_there(tables: Tables, spec: SourceSp
 
 def test_stages_are_those_given_last(tables: Tables) -> None:
     tables.view_as_of(datetime(2024, 3, 1, tzinfo=UTC), STAGES)
-    assert tables.connection.sql("SELECT * FROM stages").pl().rows() == [("New", 0, False, None)]
+    assert tables.connection.sql("SELECT * FROM stages").pl().rows() == [
+        ("Opportunity", "New", 0, False, None)
+    ]
     tables.view_as_of(datetime(2024, 3, 1, tzinfo=UTC), STAGES.clear())
     assert tables.connection.sql("SELECT * FROM stages").pl().schema == STAGES.schema
     assert names(tables, "SELECT count(*) FROM stages") == [0]
+
+
+def test_tables_without_rows_have_views_and_no_clock(write: Write, load: Load) -> None:
+    empty = load(
+        write(Opportunity=["Id,CreatedDate,StageName,CloseDate"], User=["Id,Name"], Lead=["Id,Company"])
+    )
+    assert empty.clock is None
+    empty.view_as_of(datetime(2024, 3, 1, tzinfo=UTC), STAGES)
+    assert names(empty, "SELECT count(*) FROM Opportunity") == [0]
+    assert names(empty, 'SELECT count(Name) FROM "User"') == [0]
+    assert names(empty, "SELECT count(CreatedDate) FROM Lead") == [0]
+    assert empty.findings["table"].to_list() == ["Lead"]
 
 
 def test_a_faulty_call_leaves_the_earlier_views(tables: Tables) -> None:

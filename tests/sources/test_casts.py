@@ -5,7 +5,7 @@ import duckdb
 import pytest
 
 from crmmining.errors import SourceError
-from crmmining.tables.casts import SQL_TYPES, cast, stated_formats
+from crmmining.tables.casts import SQL_TYPES, cast, stated_formats, time_of_day
 from crmmining.tables.spec import ColumnType
 
 NOON = datetime(2024, 3, 10, 12, 30, 15, tzinfo=UTC)
@@ -73,12 +73,52 @@ def test_what_is_no_datetime_unasked(text: str) -> None:
     assert read(text, "date") is None
 
 
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("1900-01-01T00:00:00Z", "2199-12-31T23:59:59.999999Z"),
+        ("1899-12-31T19:00:00-05:00", "2200-01-01T00:59:59+01:00"),
+    ],
+)
+def test_datetimes_of_three_centuries(first: str, last: str) -> None:
+    for text in (first, last):
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        assert read(text, "datetime") == moment
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "1899-12-31T23:59:59Z",
+        "1900-01-01T00:59:59+01:00",
+        "2199-12-31T23:59:59-00:01",
+        "2200-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+    ],
+)
+def test_other_centuries_are_no_datetime(text: str) -> None:
+    assert read(text, "datetime") is None
+    assert read(text[:10] + text[19:], "datetime", "%Y-%m-%d%z") is None
+
+
+def test_dates_of_three_centuries() -> None:
+    assert read("1900-01-01", "date") == date(1900, 1, 1)
+    assert read("2199-12-31", "date") == date(2199, 12, 31)
+    assert read("31.12.2199", "date", "%d.%m.%Y") == date(2199, 12, 31)
+    for text in ("0000-01-01", "0001-01-01", "1899-12-31", "2200-01-01", "9999-12-31 00:00:00"):
+        assert read(text, "date") is None
+        assert read(text, "date", "%Y/%m/%d") is None
+        assert read(text[:10].replace("-", "/"), "date", "%Y/%m/%d") is None
+
+
 def test_stated_formats_read_what_they_say() -> None:
     formats = ("%m/%d/%y %I:%M %p", "%m/%d/%y")
     assert read("02/23/26 08:55 PM", "datetime", *formats) == datetime(2026, 2, 23, 20, 55, tzinfo=UTC)
     assert read("02/23/26", "datetime", *formats) == datetime(2026, 2, 23, tzinfo=UTC)
     assert read("02/23/26", "date", *formats) == date(2026, 2, 23)
-    assert read("02/23/26 08:55 PM", "date", *formats) is None
+    assert read("02/23/26 08:55 PM", "date", *formats) == date(2026, 2, 23)
     assert read("23/02/26", "datetime", *formats) is None
     assert read("2024-03-10T12:30:15Z", "datetime", *formats) == NOON
     assert read("10.03.2024 13:30:15 +0100", "datetime", "%d.%m.%Y %H:%M:%S %z") == NOON
@@ -118,13 +158,52 @@ def test_formats_come_as_one_several_or_none() -> None:
         ("2018-12-18 00:00:00", date(2018, 12, 18)),
         ("2018-12-18T00:00:00.000Z", date(2018, 12, 18)),
         ("2018-12-18 00:00:00+00", date(2018, 12, 18)),
-        ("2018-12-18 00:00:01", None),
-        ("2018-12-18T23:00:00Z", None),
+        ("2018-12-18 00:00:00+05", date(2018, 12, 18)),
         ("2018-02-29", None),
+        ("2018-02-29 00:00:00", None),
     ],
 )
 def test_a_date_may_carry_midnight(text: str, day: date | None) -> None:
     assert read(text, "date") == day
+    assert not timed(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2019-11-11 17:23:34", date(2019, 11, 11)),
+        ("2018-12-18 00:00:01", date(2018, 12, 18)),
+        ("2018-12-18T23:00:00Z", date(2018, 12, 18)),
+        ("2018-12-18T23:00:00-02:00", date(2018, 12, 19)),
+        ("2019-01-01T00:30:00.000+0100", date(2018, 12, 31)),
+    ],
+)
+def test_of_a_date_with_a_time_of_day_the_day_in_utc_is_read(text: str, day: date) -> None:
+    assert read(text, "date") == day
+    assert read(text, "date", "%d.%m.%Y") == day
+    assert timed(text)
+    assert timed(text, "%d.%m.%Y")
+
+
+def test_a_stated_format_may_hold_a_time_of_day_too() -> None:
+    formats = ("%d.%m.%y", "%d.%m.%y %H:%M %z")
+    assert read("1.2.24 23:30 -0100", "date", *formats) == date(2024, 2, 2)
+    assert timed("1.2.24 23:30 -0100", *formats)
+    assert not timed("1.2.24 00:00 +0000", *formats)
+    assert not timed("1.2.24", *formats)
+    assert timed("2/1 5PM 24", "%m/%d %I%p %y")
+
+
+@pytest.mark.parametrize("text", ["2018-12-18 25:00:00", "2018-12-18 noon", "18.12.2018 12:00"])
+def test_a_time_that_is_none_makes_no_date(text: str) -> None:
+    assert read(text, "date") is None
+
+
+def timed(text: str, *formats: str) -> bool:
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    query = f"SELECT {time_of_day('raw', formats)} FROM (SELECT ?::VARCHAR AS raw)"  # noqa: S608 - our own
+    return bool(connection.sql(query, params=[text]).pl().item())
 
 
 @pytest.mark.parametrize(
@@ -146,6 +225,15 @@ def test_a_date_may_carry_midnight(text: str, day: date | None) -> None:
         ("", None),
         (" 5", None),
         ("tqs6UXPA", None),
+        ("999999999999999.9", 999999999999999.9),
+        ("-999999999999999", -999999999999999.0),
+        ("1e15", None),
+        ("-1000000000000000", None),
+        ("1e300", None),
+        ("1e400", None),
+        ("-1e400", None),
+        ("infinity", None),
+        ("1e-400", 0.0),
     ],
 )
 def test_numbers_are_plain_decimals(text: str, number: float | None) -> None:
@@ -159,7 +247,11 @@ def test_numbers_are_plain_decimals(text: str, number: float | None) -> None:
         ("-7", -7),
         ("7.0", 7),
         ("2E3", 2000),
-        ("9007199254740993", 9007199254740993),
+        ("999999999999999", 999999999999999),
+        ("-999999999999999", -999999999999999),
+        ("1000000000000000", None),
+        ("9007199254740993", None),
+        ("1e300", None),
         ("7.5", None),
         ("99999999999999999999", None),
         ("seven", None),

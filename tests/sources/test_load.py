@@ -1,7 +1,7 @@
 import json
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -126,6 +126,12 @@ def load_rows(write: Write, load: Load) -> Callable[..., Tables]:
         (f"{B},2024-01-01,New,a lot,,", "Amount is not a number", "a lot", B),
         (f"{B},2024-01-01,New,1,,2024-13-01", "CloseDate is not a date", "2024-13-01", B),
         (f"{B},2024-13-01,New,a lot,,", "CreatedDate is not a datetime", "2024-13-01", B),
+        (f"{B},0001-01-01T00:00:00Z,New,1,,", "CreatedDate is not a datetime", "0001-01-01T00:00:00Z", B),
+        (f"{B},2024-01-01,New,1,,9999-12-31", "CloseDate is not a date", "9999-12-31", B),
+        (f"{B},2024-01-01,New,1,,0000-00-00", "CloseDate is not a date", "0000-00-00", B),
+        (f"{B},2024-01-01,New,1e300,,", "Amount is not a number", "1e300", B),
+        (f"{B},2024-01-01,New,1e400,,", "Amount is not a number", "1e400", B),
+        (f"{B},2024-01-01,New,inf,,", "Amount is not a number", "inf", B),
     ],
 )
 def test_spoilt_rows_are_quarantined_with_their_reason(
@@ -160,6 +166,43 @@ def test_an_empty_stage_is_kept_and_told(write: Write, load: Load) -> None:
     tables = load(write(Opportunity=[HEAD, f"{A},2024-01-01,,1,,"]))
     assert tables.findings.rows() == [("Opportunity", "StageName is empty", 1, [A])]
     assert account(tables, "Opportunity") == {("used", None): 1}
+
+
+def test_a_date_with_a_time_of_day_is_read_and_told(write: Write, load: Load) -> None:
+    folder = write(
+        Opportunity=[
+            f"{HEAD},LastActivityDate",
+            f"{A},2024-01-01,New,1,,2024-02-01 17:23:34,2024-02-03T00:00:00.000Z",
+            f"{B},2024-01-01,New,1,,2024-02-01T23:30:00-01:00,2024-02-03T10:00:00Z",
+            f"{C},2024-01-01,New,1,,2024-02-01 00:00:00,",
+            f"{C},2024-01-01,New,1,,2024-02-01,",
+            f"006q000000Hddoi,2024-01-01,New,?,,2024-02-01 17:23:34,2024-02-03T10:00:00Z",
+        ]
+    )
+    tables = load(folder, max_quarantine=0.2)
+    days = tables.connection.sql('SELECT "Id", "CloseDate", "LastActivityDate" FROM crm."Opportunity"').pl()
+    assert sorted(days.rows()) == [
+        (B, date(2024, 2, 2), date(2024, 2, 3)),
+        (C, date(2024, 2, 1), None),
+        (A, date(2024, 2, 1), date(2024, 2, 3)),
+    ]
+    assert tables.findings.rows() == [
+        ("Opportunity", "CloseDate holds times of day: their day (UTC) is read", 2, [B, A]),
+        ("Opportunity", "LastActivityDate holds times of day: their day (UTC) is read", 1, [B]),
+    ]
+    assert account(tables, "Opportunity") == {
+        ("used", None): 3,
+        ("filtered", "identical copy"): 1,
+        ("quarantined", "Amount is not a number"): 1,
+    }
+
+
+def test_midnight_is_not_worth_telling(write: Write, load: Load) -> None:
+    tables = load(write(Opportunity=[HEAD, DEAL + " 00:00:00", DEAL.replace(A, B) + "T00:00:00.000Z"]))
+    assert [
+        row[-1] for row in tables.connection.sql('SELECT "CloseDate" FROM crm."Opportunity"').pl().rows()
+    ] == [date(2024, 2, 1)] * 2
+    assert tables.findings.is_empty()
 
 
 def test_identical_copies_collapse_and_contradictions_all_go(write: Write, load: Load) -> None:

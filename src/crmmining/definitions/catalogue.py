@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from crmmining.definitions.kpi import KPI, Kpi, KpiBase, expression_fault
+from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, expression_fault
 from crmmining.definitions.process import Process, text_hash
 from crmmining.errors import DefinitionError, SourceError, UnknownNameError
 from crmmining.tables import SourceSpec
@@ -54,6 +54,19 @@ class Catalogue:
         """KPIs of one process, by name."""
         return [kpi for _, kpi in sorted(self.kpis.items()) if kpi.process == process]
 
+    @property
+    def stages(self) -> pl.DataFrame:
+        """The stage and status lists the TOML states: root, value, position, is_closed, is_won."""
+        rows = [
+            (process.root, value, position, closed, won)
+            for process in self.processes.values()
+            for position, (value, closed, won) in enumerate(process.stages.rows)
+        ]
+        schema = {"root": pl.String, "value": pl.String, "position": pl.Int64}
+        return pl.DataFrame(
+            rows, schema=schema | {"is_closed": pl.Boolean, "is_won": pl.Boolean}, orient="row"
+        )
+
     def fingerprint(self, kpi: Kpi) -> str:
         """Hash of the text that defines a KPI: its own table and its process."""
         return text_hash([kpi.model_dump(mode="json"), self.process(kpi.process).fingerprint])
@@ -88,8 +101,14 @@ def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: La
     known = {f.name for base in (shipped("extractors"), *map(Path, extractors)) for f in base.glob("*/")}
     if crm not in known:
         raise UnknownNameError("CRM", crm, known)
-    layers = (*extractors, *kpis)
-    faults += [f"{layer}: no such folder of definitions" for layer in layers if not Path(layer).is_dir()]
+    for layer, inside in (
+        *((Path(e), f"{crm}/*.*") for e in extractors),
+        *((Path(k), "*.toml") for k in kpis),
+    ):
+        if not layer.is_dir():
+            faults.append(f"{layer}: no such folder of definitions")
+        elif not any(layer.glob(inside)):
+            faults.append(f"{layer}: holds no definitions; they are looked for as {inside}")
     files = _merge([shipped("extractors") / crm, *(Path(layer) / crm for layer in extractors)], faults)
     kpi_files = _merge([shipped("kpis"), *(Path(layer) for layer in kpis)], faults)
 
@@ -117,17 +136,21 @@ def _merge(layers: Iterable[Path], faults: list[str]) -> dict[str, _File]:
             label = f"{layer.name}/{path.name}"
             try:
                 content = tomllib.loads(path.read_text(encoding="utf-8"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
                 faults.append(f"{label}: not valid TOML: {error}")
                 continue
             below = merged.get(path.stem)
             merged[path.stem] = _File(label, _overlay(below.content if below else {}, content))
             merged[path.stem].sql = below.sql if below else None
         for path in sorted(layer.glob("*.sql")):
-            if path.stem in merged:
+            label = f"{layer.name}/{path.name}"
+            if path.stem not in merged:
+                faults.append(f"{label}: has no {path.stem}.toml beside it")
+                continue
+            try:
                 merged[path.stem].sql = path.read_text(encoding="utf-8")
-            else:
-                faults.append(f"{layer.name}/{path.name}: has no {path.stem}.toml beside it")
+            except (UnicodeDecodeError, OSError) as error:
+                faults.append(f"{label}: not valid text: {error}")
     return merged
 
 
@@ -162,7 +185,7 @@ def _processes(files: Mapping[str, _File], faults: list[str]) -> dict[str, Proce
             continue
         sql = file.sql if shared is None else f"{shared}\n{file.sql}"
         try:
-            process = Process.model_validate({"name": name, "sql": sql, **file.content})
+            process = Process.model_validate({**file.content, "name": name, "sql": sql})
         except ValidationError as error:
             faults += _explain(file.label, error)
             continue
@@ -185,25 +208,30 @@ def _kpis(files: Mapping[str, _File], processes: Mapping[str, Process], faults: 
                 faults.append(f"{file.label}: {name}: a KPI is a table, [{name}]")
                 continue
             try:
-                kpi = KPI.validate_python({"name": name, "process": process, **content})
+                kpi = KPI.validate_python({**content, "name": name, "process": process})
             except ValidationError as error:
                 faults += _explain(f"{file.label}: {name}", error)
                 continue
             if name in found:
                 faults.append(f"{file.label}: {name}: is already a KPI of '{found[name].process}'")
-            faults += [f"{file.label}: {name}.{fault}" for fault in _kpi_faults(kpi, processes[process])]
+            faults += [
+                f"{file.label}: {name}.{fault}" for fault in _kpi_faults(kpi, processes[process], content)
+            ]
             found[name] = kpi
     return found
 
 
-def _kpi_faults(kpi: KpiBase, process: Process) -> list[str]:
+def _kpi_faults(kpi: KpiBase, process: Process, content: Mapping[str, object]) -> list[str]:
     found = []
     for field in ("count", "start", "end", "period"):
         word = getattr(kpi, field, None)
-        special = {"period": {"outcome", "start", "end"}}.get(field, set())
+        special = {"start", "end"} if isinstance(kpi, Duration) else {"outcome"}
+        special = special if field == "period" else set()
         if word is not None and word not in process.milestones and word not in special:
             found.append(f"{field}: '{word}' is no milestone; known: {', '.join(sorted(process.milestones))}")
-    for field in ("of", "where"):
+    stated = sorted({"name", "process"} & set(content))
+    found += [f"{key}: is the table's own name or its file's, and not stated" for key in stated]
+    for field in ("of", "where", "column"):
         text = getattr(kpi, field, None)
         fault = expression_fault(text)
         if fault is not None:

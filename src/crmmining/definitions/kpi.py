@@ -27,15 +27,12 @@ class KpiBase(Model):
     @property
     def words(self) -> set[str]:
         """Names of facts and milestones the KPI uses, from its fields and expressions."""
-        found: set[str] = set()
-        for field in ("count", "start", "end", "period", "column"):
-            value = getattr(self, field, None)
-            if isinstance(value, str):
-                found.add(value)
-        for field in ("of", "where"):
-            expression = getattr(self, field, None)
-            if expression is not None and expression not in ("cases", "events"):
-                found.update(pl.sql_expr(expression).meta.root_names())
+        found = {
+            str(getattr(self, field)) for field in ("count", "start", "end", "period") if hasattr(self, field)
+        }
+        for field in ("of", "where", "column"):
+            text = getattr(self, field, None)
+            found.update([] if text is None else pl.sql_expr(text).meta.root_names())
         return found
 
     def milestones(self, known: set[str]) -> set[str]:

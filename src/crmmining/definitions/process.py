@@ -3,11 +3,62 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from crmmining.errors import UnknownNameError
+
+# What a log derives for every case, and what a KPI row holds: attributes and segments are called otherwise.
+DERIVED = frozenset(
+    [
+        "case_ix",
+        "open",
+        "outcome",
+        "outcome_at",
+        "first_at",
+        "last_at",
+        "n_events",
+        "repeats",
+        "self_loops",
+        "regressions",
+        "skips",
+        "reopens",
+        "start",
+        "end",
+    ]
+)
+KPI_ROW = frozenset(
+    [
+        "kpi",
+        "process",
+        "grain",
+        "period_start",
+        "period_end",
+        "part",
+        "value",
+        "unit",
+        "n",
+        "open",
+        "excluded",
+        "low",
+        "high",
+        "as_of",
+        "definition",
+        "count",
+        "share",
+        "sum",
+        "mean",
+        "median",
+        "p90",
+        "rate",
+        "reached",
+        "per_case",
+        "open_cases",
+        "start",
+        "end",
+    ]
+)
 
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
@@ -37,6 +88,20 @@ class Stages(Model):
     open: tuple[str, ...] = ()
     won: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _once_each(self) -> Self:
+        values = (*self.open, *self.won, *self.lost)
+        repeated = sorted({value for value in values if values.count(value) > 1})
+        if repeated:
+            raise ValueError(f"stated more than once: {', '.join(repeated)}")
+        return self
+
+    @property
+    def rows(self) -> list[tuple[str, bool, bool]]:
+        """(value, closed, won) in order."""
+        kinds = ((self.open, False, False), (self.won, True, True), (self.lost, True, False))
+        return [(value, closed, won) for values, closed, won in kinds for value in values]
 
 
 class Process(Model):
@@ -80,6 +145,12 @@ class Process(Model):
             return (word,)
         raise UnknownNameError("milestone or activity", word, {*self.milestones, *self.activities})
 
+    @property
+    def derived(self) -> set[str]:
+        """Fact columns the engine derives, so that the view `cases` must not have them."""
+        passed = {f"{word}_{what}" for word in self.milestones for what in ("at", "last", "n")}
+        return (passed | DERIVED) - {"created_at"}
+
     def activity_set(self, name: str) -> tuple[str, ...]:
         """Activities of a named set; raises `UnknownNameError`."""
         if name not in self.sets:
@@ -109,6 +180,9 @@ class Process(Model):
             for key, words in (("ends", self.ends), ("reopens", self.reopens))
             for word in words
             if word not in self.milestones
+        ]
+        found += [
+            f"segments.{word}: is a column of every KPI row" for word in self.segments if word in KPI_ROW
         ]
         found += [f"sets: '{name}' is missing" for name in ("core",) if name not in self.sets]
         found += [f"milestones: '{name}' is missing" for name in ("created",) if name not in self.milestones]

@@ -9,6 +9,8 @@ from crmmining.eventlog import EventLog
 from crmmining.periods import Period, period_start
 from crmmining.tables import OrgSpec
 
+_CELL = "cell: "  # no fact is called so: a segment word may be the name of a fact
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -22,8 +24,12 @@ class Cut:
 
     @property
     def keys(self) -> list[str]:
-        """Columns that name one cell: period_start, if there is a period, and the segment words."""
-        return [*self.by] if self.period is None else ["period_start", *self.by]
+        """Columns that name one cell while counting: the period, if there is one, and the segments."""
+        return [_CELL + word for word in (*(() if self.period is None else ("period_start",)), *self.by)]
+
+    def named(self, wide: pl.DataFrame) -> pl.DataFrame:
+        """`wide` with its cells under the names people use: period_start and the segment words."""
+        return wide.rename(lambda name: name.removeprefix(_CELL))
 
     def window(self, frame: pl.DataFrame, instant: pl.Expr) -> pl.DataFrame:
         """Rows of `frame` whose `instant` lies in the window; all of them when there is none."""
@@ -31,21 +37,24 @@ class Cut:
             frame = frame.filter(instant >= self.since)
         return frame if self.until is None else frame.filter(instant < self.until)
 
-    def start(self, instant: pl.Expr, period: Period) -> pl.Expr:
-        """First day of the period that holds `instant`, as `period_start`."""
+    def start(self, instant: pl.Expr) -> list[pl.Expr]:
+        """First day of the period that holds `instant`; nothing without a period."""
+        if self.period is None:
+            return []
         zone, fiscal = self.org.time_zone, self.org.fiscal_year_start
-        start = period_start(instant, period, time_zone=zone, fiscal_year_start=fiscal)
-        return start.alias("period_start")
+        start = period_start(instant, self.period, time_zone=zone, fiscal_year_start=fiscal)
+        return [start.alias(f"{_CELL}period_start")]
+
+    def segments(self, log: EventLog) -> list[pl.Expr]:
+        """The segment cells of a case."""
+        return [log.segment(word).alias(_CELL + word) for word in self.by]
 
     def cases(self, log: EventLog, instant: pl.Expr, pairs: pl.DataFrame | None = None) -> pl.DataFrame:
         """Case facts (with `start`, `end` of `pairs`) with `keys`, without cases dated outside the window."""
         facts = log.facts if pairs is None else log.facts.hstack(pairs)
-        cells = [log.segment(word) for word in self.by]
-        if self.period is not None:
-            cells.append(self.start(instant, self.period))
-        return self.window(facts, instant).with_columns(cells)
+        return self.window(facts, instant).with_columns(*self.segments(log), *self.start(instant))
 
     def groups(self, log: EventLog) -> pl.DataFrame:
-        """The segment cell of every case in log order: the segment words and `group` (UInt32)."""
-        cells = log.facts.select(pl.repeat(0, pl.len()).alias("group"), *map(log.segment, self.by))
-        return cells.with_columns(group=pl.struct("group", *self.by).rank("dense").cast(pl.UInt32))
+        """The segment cell of every case in log order: the segment cells and `group` (UInt32)."""
+        cells = log.facts.select(pl.repeat(0, pl.len()).alias("group"), *self.segments(log))
+        return cells.with_columns(group=pl.struct(pl.all()).rank("dense").cast(pl.UInt32))

@@ -6,6 +6,7 @@ import polars as pl
 
 from crmmining import summaries
 from crmmining.definitions.kpi import Conversion, Duration, Kpi, Rework, Share, Stock, Value, Volume
+from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
 from crmmining.measure import tallies
 from crmmining.measure.cut import Cut
@@ -13,11 +14,20 @@ from crmmining.measure.cut import Cut
 _AGGREGATES = {"sum": summaries.exact_sum, "mean": summaries.mean, "median": pl.Expr.median}
 
 
-def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:  # noqa: PLR0911 - one per kind
-    """Wide rows of one KPI: its keys, n, open, excluded and one column per part.
+def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:
+    """Wide rows of one KPI: period_start (with a period), segments, n, open, excluded, a column per part.
 
-    Shares come with `<part>_low` and `<part>_high`; money with the column `currency`.
+    Shares come with `<part>_low` and `<part>_high`; money with its currency as `unit`. Raises
+    `CrmMiningError` for an expression that uses unknown facts or gives no value per case.
     """
+    try:
+        return cut.named(_counted(log, kpi, cut))
+    except CrmMiningError as error:
+        error.add_note(f"in KPI '{kpi.name}'")
+        raise
+
+
+def _counted(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:  # noqa: PLR0911 - one per kind
     match kpi:
         case Volume(of="events"):
             return tallies.event_volume(log, kpi.count, cut)
@@ -66,15 +76,16 @@ def _share(log: EventLog, kpi: Share, cut: Cut) -> pl.DataFrame:
 
 
 def _value(log: EventLog, kpi: Value, cut: Cut) -> pl.DataFrame:
-    number = log.expression(kpi.column).cast(pl.Float64)
+    number = log.expression(kpi.column, "number").cast(pl.Float64)
     counted = summaries.population(_scope(log, kpi.of)) & number.is_not_null()
-    return summaries.summarise(
+    wide = summaries.summarise(
         cut.cases(log, pl.col(f"{kpi.period}_at")),
         [*cut.keys, "currency"] if kpi.unit == "money" else cut.keys,
         counted=counted,
         waiting=~counted & pl.col("open"),
         values={kpi.agg: _AGGREGATES[kpi.agg](number.filter(counted))},
     )
+    return wide.rename({"currency": "unit"}) if kpi.unit == "money" else wide
 
 
 def _rework(log: EventLog, kpi: Rework, cut: Cut) -> pl.DataFrame:

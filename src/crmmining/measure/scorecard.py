@@ -46,9 +46,9 @@ def _tidy(wide: pl.DataFrame, kpi: Kpi, cut: Cut) -> pl.DataFrame:
     """One row per part, from one column per part."""
     if cut.period is None:
         wide = wide.with_columns(period_start=pl.lit(None, pl.Date))
-    unit = pl.col("currency") if "currency" in wide.columns else pl.lit(kpi.unit)
+    unit = pl.col("unit") if "unit" in wide.columns else pl.lit(kpi.unit)
     keys = ["period_start", *cut.by]
-    fixed = {*keys, *_TALLIES, "currency"}
+    fixed = {*keys, *_TALLIES, "unit"}
     parts = [name for name in wide.columns if name not in fixed and not name.endswith(("_low", "_high"))]
     none = pl.lit(None, pl.Float64)
     return pl.concat(

@@ -9,7 +9,7 @@ import polars as pl
 from crmmining.eventlog import EventLog
 from crmmining.kernels import merge, stock, volume
 from crmmining.measure.cut import Cut
-from crmmining.periods import period_end
+from crmmining.periods import every_start
 
 _ANY_DAY = date(1970, 1, 1)
 
@@ -34,49 +34,58 @@ def open_stock(log: EventLog, cut: Cut) -> pl.DataFrame:
     """
     if cut.period is None:
         counted = pl.col("open").sum().cast(pl.Int64).alias("n")
-        cells = log.facts.select("open", *map(log.segment, cut.by))
-        held = cells.group_by(cut.by).agg(counted) if cut.by else cells.select(counted)
+        cells = log.facts.select("open", *cut.segments(log))
+        held = cells.group_by(cut.keys).agg(counted) if cut.keys else cells.select(counted)
         return held.with_columns(**_none_left(), open_cases=_number("n"))
+    begins = log.codes("created")
     ends = [code for word in log.process.ends for code in log.codes(word)]
     reopens = [code for word in log.process.reopens for code in log.codes(word)]
-    flips = [stock.changes(p.events, ends, reopens) for p in log.partitions]
+    flips = [stock.changes(p.events, begins, ends, reopens) for p in log.partitions]
     moved = [
         _tally(log, [f.filter(pl.col("change") == sign) for f in flips], cut).with_columns(pl.col("n") * sign)
         for sign in (1, -1)
     ]
     net = pl.concat(moved).group_by(cut.keys).agg(pl.sum("n"))
-    held = every_period(net, cut, log.as_of)
+    held = every_period(net, Cut(cut.org, cut.by, cut.period, until=cut.until), log.as_of)
+    start, *segments = cut.keys
     running = pl.col("n").cum_sum()
-    held = held.with_columns(running.over(cut.by) if cut.by else running)
+    held = held.with_columns(running.over(segments) if segments else running)
     zone = ZoneInfo(cut.org.time_zone)
     if cut.since is not None:
-        held = held.filter(pl.col("period_start") >= cut.since.astimezone(zone).date())
+        held = held.filter(pl.col(start) >= cut.since.astimezone(zone).date())
     if cut.until is not None:
-        held = held.filter(pl.col("period_start") < cut.until.astimezone(zone).date())
+        held = held.filter(pl.col(start) < cut.until.astimezone(zone).date())
     return held.with_columns(**_none_left(), open_cases=_number("n"))
 
 
 def every_period(tally: pl.DataFrame, cut: Cut, as_of: datetime) -> pl.DataFrame:
-    """The tally with a row of zeros for every cell and period that has none, up to the period of `as_of`.
+    """The tally with a row of zeros for every cell and period that has none.
 
-    Rows without a period stay as they are; without `cut.period` nothing is added.
+    From the period of `since`, or the first one there is, to that of `as_of` or the last before `until`. Rows
+    without a period stay as they are; without `cut.period` nothing is added.
     """
-    dated = tally if cut.period is None else tally.filter(pl.col("period_start").is_not_null())
-    if cut.period is None or dated.is_empty():
+    if cut.period is None:
         return tally
+    start, *segments = cut.keys
+    dated = tally.filter(pl.col(start).is_not_null())
     end = as_of if cut.until is None else min(as_of, cut.until - timedelta(microseconds=1))
-    last = pl.select(cut.start(pl.lit(end).dt.convert_time_zone("UTC"), cut.period)).item()
-    days, day = [], dated["period_start"].min()
-    while isinstance(day, date) and day <= last:
-        days.append(day)
-        day = pl.select(period_end(pl.lit(day), cut.period)).item()
-    grid = pl.DataFrame({"period_start": days}, schema={"period_start": pl.Date})
-    if cut.by:
-        grid = dated.select(cut.by).unique().join(grid, how="cross")
+    first = dated[start].min() if cut.since is None else _start_of(cut.since, cut)
+    if not isinstance(first, date):
+        return tally
+    days = every_start(first, _start_of(end, cut), cut.period)
+    grid = days.alias(start).to_frame()
+    if segments:
+        grid = dated.select(segments).unique().join(grid, how="cross")
     known = grid.join(dated, on=cut.keys, how="left", nulls_equal=True)
     filled = known.with_columns(pl.exclude(cut.keys).fill_null(0)).select(tally.columns)
-    undated = tally.filter(pl.col("period_start").is_null())
+    undated = tally.filter(pl.col(start).is_null())
     return pl.concat([filled, undated]).sort(cut.keys, nulls_last=True)
+
+
+def _start_of(moment: datetime, cut: Cut) -> date:
+    instant = pl.lit(moment).dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+    start: date = pl.select(*cut.start(instant)).item()
+    return start
 
 
 def _tally(log: EventLog, events: Sequence[pl.DataFrame], cut: Cut) -> pl.DataFrame:
@@ -84,14 +93,13 @@ def _tally(log: EventLog, events: Sequence[pl.DataFrame], cut: Cut) -> pl.DataFr
     cells = cut.groups(log)
     tallies, offset = [], 0
     for partition, own in zip(log.partitions, events, strict=True):
-        if cut.period is None:
-            starts = pl.repeat(_ANY_DAY, own.height, dtype=pl.Date, eager=True)
-        else:
-            starts = own.select(cut.start(pl.col("occurred_at"), cut.period)).to_series()
+        starts = pl.repeat(_ANY_DAY, own.height, dtype=pl.Date, eager=True)
+        if cut.period is not None:
+            starts = own.select(*cut.start(pl.col("occurred_at"))).to_series()
         tallies.append(volume.volume(own, cells["group"].slice(offset, partition.cases.height), starts))
         offset += partition.cases.height
     tally = merge.add(tallies, ["group", "period"]).join(cells.unique(), on="group")
-    return tally.rename({"period": "period_start"}).select(*cut.keys, "n")
+    return tally.rename({"period": cut.keys[0]} if cut.period else {}).select(*cut.keys, "n")
 
 
 def _number(column: str) -> pl.Expr:

@@ -13,7 +13,11 @@ from crmmining.show import sparkline, units
 from crmmining.show.scorecard import KpiLines, Period, current_period, lines_of
 
 _MOST_VARIANTS = 15
-_SCOPES = {"table": "From the source to tables", "log": "From tables to event logs"}
+_SCOPES = {
+    "table": "From the source to tables",
+    "log": "From tables to events",
+    "event": "From events to event logs",
+}
 _DISPOSITIONS = ("used", "quarantined", "filtered")
 
 

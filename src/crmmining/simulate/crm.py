@@ -28,7 +28,7 @@ from crmmining.simulate.opportunities import Opportunities, simulate_opportuniti
 from crmmining.simulate.org import build_org
 from crmmining.simulate.touches import Activities, Conversions, Target, Touches
 from crmmining.simulate.world import World
-from crmmining.simulate.writing import Format, Staging, write_table, write_truth
+from crmmining.simulate.writing import Format, staging, write_table, write_truth
 
 TABLES: Final = frozenset({*KEY_PREFIXES, "_CEL_CURRENCIES"})
 """Every table that a simulation can write."""
@@ -57,7 +57,8 @@ def simulate(
     dates, targets) lie ahead of it.
 
     Raises UnknownNameError for an unknown table, effect or format, OutputError when `folder` holds anything
-    but an earlier simulation, CrmMiningError for numbers out of range.
+    but an earlier simulation (known by its `truth.json`) or cannot be written, CrmMiningError for numbers out
+    of range.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as place:
@@ -77,13 +78,13 @@ def simulate(
         )
     in_force = Effects.of(effects)
     target = Path(folder).absolute()
-    with Staging(target, TABLES) as staging:
+    with staging(target, TABLES) as fresh:
         rows: dict[str, int] = {}
         for name, table_rows in _tables(accounts, seed, in_force, retention_months):
             if name not in without:
-                write_table(staging, name, table_rows, format)
+                write_table(fresh, name, table_rows, format)
                 rows[name] = table_rows.height
-        write_truth(staging, _truth(accounts, seed, in_force, retention_months, rows))
+        write_truth(fresh, _truth(accounts, seed, in_force, retention_months, rows))
     return Path(folder)
 
 

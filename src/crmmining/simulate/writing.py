@@ -1,9 +1,9 @@
 """Files of a simulated CRM: one per table, put in place only when all are written."""
 
 import json
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -31,36 +31,47 @@ def write_truth(folder: Path, truth: Mapping[str, object]) -> None:
     (folder / TRUTH).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-class Staging:
-    """A folder beside the target that takes its place at the end, or vanishes when something fails."""
+@contextmanager
+def staging(target: Path, tables: frozenset[str]) -> Iterator[Path]:
+    """A folder beside `target` that takes its place at the end, or vanishes when something fails.
 
-    def __init__(self, target: Path, tables: frozenset[str]) -> None:
-        own = {f"{table}.{suffix}" for table in tables for suffix in ("csv", "parquet")} | {TRUTH}
-        if target.exists():
-            foreign = (
-                sorted(entry.name for entry in target.iterdir() if entry.name not in own)
-                if target.is_dir()
-                else ["a file"]
-            )
-            if foreign:
-                raise OutputError(
-                    f"{target} holds other things ({', '.join(foreign[:5])}); name a new or empty folder, "
-                    "or one that holds nothing but an earlier simulation."
-                )
-        self.target = target
+    OutputError when `target` is neither new nor empty nor an earlier simulation, or cannot be written.
+    """
+    try:
+        _refuse_foreign(target, tables)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{target.name}-", dir=target.parent, ignore_cleanup_errors=True
+        ) as place:
+            fresh, earlier = Path(place, "new"), Path(place, "old")
+            fresh.mkdir()
+            yield fresh
+            _refuse_foreign(target, tables)  # writing takes its time, and others may have used it
+            if target.exists():
+                target.rename(earlier)
+            try:
+                fresh.rename(target)
+            except OSError:
+                if earlier.exists():
+                    earlier.rename(target)
+                raise
+    except OSError as error:
+        raise OutputError(f"cannot write to {target}: {error.strerror or error}") from error
 
-    def __enter__(self) -> Path:
-        self.target.parent.mkdir(parents=True, exist_ok=True)
-        self._place = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
-        fresh = self._place / "new"
-        fresh.mkdir()
-        return fresh
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                if self.target.exists():
-                    self.target.rename(self._place / "old")
-                (self._place / "new").rename(self.target)
-        finally:
-            shutil.rmtree(self._place)
+def _refuse_foreign(target: Path, tables: frozenset[str]) -> None:
+    """Raise OutputError unless `target` is new, empty, or holds `truth.json` and otherwise only tables."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise OutputError(f"{target} is a file; name a folder for the tables.")
+    own = {f"{table}.{suffix}" for table in tables for suffix in ("csv", "parquet")} | {TRUTH}
+    entries = sorted(target.iterdir())
+    files = {entry.name for entry in entries if entry.is_file() and not entry.is_symlink()}
+    foreign = [entry.name for entry in entries if entry.name not in own & files]
+    if foreign or (entries and TRUTH not in files):
+        found = ", ".join(foreign[:5]) or f"tables without {TRUTH}, which every simulation writes"
+        raise OutputError(
+            f"{target} holds other things ({found}); name a new or empty folder, or one that holds nothing "
+            "but an earlier simulation. Nothing was changed."
+        )

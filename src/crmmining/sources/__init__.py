@@ -9,6 +9,7 @@ import duckdb
 from crmmining.errors import SourceError
 from crmmining.sources.csv_files import CsvFile
 from crmmining.sources.parquet_files import ParquetFile
+from crmmining.sources.paths import refuse_undecodable, shown
 from crmmining.sources.relations import relations
 from crmmining.tables import RawTable
 from crmmining.tables.names import table_name
@@ -31,16 +32,27 @@ def read(source: Source, *, table_names: str = "{}") -> list[RawTable]:
         raise SourceError(f"table_names is {table_names!r}, but must hold {{}} once, for a table's own name")
     if isinstance(source, duckdb.DuckDBPyConnection):
         return _some(_relations_of(source, table_names), "the connection", "table", table_names)
-    path = Path(source).expanduser()
+    if not isinstance(source, str | Path):
+        raise SourceError(f"the source is of type {type(source).__name__}. {_OFFERED}")
+    if not str(source).strip():
+        raise SourceError(f"source {source!r} names no place. {_OFFERED}")
+    try:
+        return _tables_at(Path(source).expanduser(), table_names)
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~ and a user that nobody knows
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SourceError(f"{str(source)!r} cannot be read: {reason}. {_OFFERED}") from error
+
+
+def _tables_at(path: Path, pattern: str) -> list[RawTable]:
     if path.is_dir():
-        return _some(_files(path, table_names), path.name, ".csv or .parquet file", table_names)
+        return _some(_files(path, pattern), shown(path), ".csv or .parquet file", pattern)
     if not path.exists():
-        raise SourceError(f"there is no {str(source)!r}. {_OFFERED}")
+        raise SourceError(f"there is no {str(path)!r}. {_OFFERED}")
     if path.suffix.lower() in _KINDS:
         raise SourceError(
-            f"{path.name} is one file. Give the folder that holds it; its name says which table it is."
+            f"{shown(path)} is one file. Give the folder that holds it; its name says which table it is."
         )
-    return _some(_relations_in(path, table_names), path.name, "table", table_names)
+    return _some(_relations_in(path, pattern), shown(path), "table", pattern)
 
 
 def _some(tables: list[RawTable], where: str, what: str, pattern: str) -> list[RawTable]:
@@ -65,6 +77,8 @@ def _relations_of(connection: duckdb.DuckDBPyConnection, pattern: str) -> list[R
 
 
 def _relations_in(path: Path, pattern: str) -> list[RawTable]:
+    refuse_undecodable(path)
+
     @contextmanager
     def opened() -> Iterator[duckdb.DuckDBPyConnection]:
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 
 from crmmining.errors import SourceError
+from crmmining.sources.paths import refuse_undecodable, shown
 from crmmining.sources.survey import Survey, encoding_fault, survey
 from crmmining.tables import Evidence
 from crmmining.tables.sql import file_literal
@@ -36,7 +37,7 @@ class CsvFile:
     @property
     def origin(self) -> str:
         """The file's name."""
-        return self.path.name
+        return shown(self.path)
 
     def columns(self) -> list[str]:
         """The header's names, read by Python's own CSV reader."""
@@ -75,6 +76,7 @@ class CsvFile:
 
     @cached_property
     def _header(self) -> list[str]:
+        refuse_undecodable(self.path)
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 header = next(csv.reader(file, strict=True), None)

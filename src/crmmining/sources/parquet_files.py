@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crmmining.errors import SourceError
+from crmmining.sources.paths import refuse_undecodable, shown
 from crmmining.tables import Evidence
 from crmmining.tables.sql import file_literal, identifier
 
@@ -26,10 +27,11 @@ class ParquetFile:
     @property
     def origin(self) -> str:
         """The file's name."""
-        return self.path.name
+        return shown(self.path)
 
     def columns(self) -> list[str]:
         """The names in the file's own schema."""
+        refuse_undecodable(self.path)
         try:
             return list(pq.read_schema(self.path).names)
         except (pa.ArrowException, OSError) as error:

@@ -25,38 +25,52 @@ _ISO_MIDNIGHT = rf"{_DAY}([T ]00:00(:00(\.0+)?)?( ?{_ZONE})?)?"
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _TRUE = "('true', '1', 'yes', 't', 'y')"
 _FALSE = "('false', '0', 'no', 'f', 'n')"
+_DATES = "DATE '1900-01-01' AND DATE '2199-12-31'"
+_DATETIMES = "TIMESTAMPTZ '1900-01-01 00:00:00+00' AND TIMESTAMPTZ '2199-12-31 23:59:59.999999+00'"
 
 
 def cast(raw: str, kind: ColumnType, formats: Sequence[str]) -> str:
     """SQL that reads the text expression `raw` as `kind`; null when it cannot be read in exactly one way.
 
-    Datetimes and dates are ISO text (no zone means UTC), or fit one of the stated strptime `formats`; a
-    date may carry midnight. Numbers are plain decimals; an integer may be written as a whole decimal.
+    Datetimes and dates are ISO text (no zone means UTC) or fit one of the stated strptime `formats`, and lie
+    in the years 1900 to 2199 (UTC). A date may carry midnight; with another time of day its day in UTC is
+    read, which `time_of_day` tells.
+    Numbers are plain decimals of less than 1e15 in size; an integer may be written as a whole decimal.
     """
     match kind:
         case "id" | "text" | "time":
             return raw
         case "number":
-            return f"CASE WHEN regexp_full_match({raw}, '{_NUMBER}') THEN try_cast({raw} AS DOUBLE) END"
+            number = f"try_cast({raw} AS DOUBLE)"
+            shaped = f"regexp_full_match({raw}, '{_NUMBER}')"
+            return f"CASE WHEN abs({number}) < 1e15 AND {shaped} THEN {number} END"
         case "integer":
             number = cast(raw, "number", formats)
-            digits = f"CASE WHEN regexp_full_match({raw}, '[+-]?\\d+') THEN try_cast({raw} AS BIGINT) END"
-            whole = f"CASE WHEN {number} = trunc({number}) THEN try_cast({number} AS BIGINT) END"
-            return f"coalesce({digits}, {whole})"
+            return f"CASE WHEN {number} = trunc({number}) THEN try_cast({number} AS BIGINT) END"
         case "boolean":
             return f"CASE WHEN lower({raw}) IN {_TRUE} THEN true WHEN lower({raw}) IN {_FALSE} THEN false END"
         case "date":
+            day = _within(_DATES, f"try_cast({raw}[:10] AS DATE)")
+            later = _within(_DATES, f"(try_cast({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')::DATE")
             iso = (
-                f"CASE WHEN regexp_full_match({raw}, '{_ISO_MIDNIGHT}') THEN try_cast({raw}[:10] AS DATE) END"
+                f"CASE WHEN regexp_full_match({raw}, '{_ISO_MIDNIGHT}') THEN {day} "
+                f"WHEN regexp_full_match({raw}, '{_ISO_DATETIME}') THEN {later} END"
             )
-            stated = _stated(raw, formats)
-            return _either(
-                f"CASE WHEN {stated} = date_trunc('day', {stated}) THEN {stated}::DATE END", iso, formats
-            )
+            return _either(_within(_DATES, f"{_stated(raw, formats)}::DATE"), iso, formats)
         case "datetime":
-            shaped = f"regexp_full_match({raw}, '{_ISO_DATETIME}')"
-            iso = f"CASE WHEN {shaped} THEN try_cast({raw} AS TIMESTAMPTZ) END"
-            return _either(f"{_stated(raw, formats)}::TIMESTAMPTZ", iso, formats)
+            moment = _within(_DATETIMES, f"try_cast({raw} AS TIMESTAMPTZ)")
+            iso = f"CASE WHEN regexp_full_match({raw}, '{_ISO_DATETIME}') THEN {moment} END"
+            stated = f"({_stated(raw, formats)} AT TIME ZONE 'UTC')"
+            return _either(_within(_DATETIMES, stated), iso, formats)
+
+
+def time_of_day(raw: str, formats: Sequence[str]) -> str:
+    """SQL that tells whether the text expression `raw`, which reads as a date, holds more than midnight."""
+    more = f"NOT regexp_full_match({raw}, '{_ISO_MIDNIGHT}')"
+    if not formats:
+        return f"length({raw}) > 10 AND {more}"
+    moment = cast(raw, "datetime", formats)
+    return f"{more} AND {moment} <> date_trunc('day', {moment})"
 
 
 def stated_formats(
@@ -83,6 +97,10 @@ def _stated(raw: str, formats: Sequence[str]) -> str:
     if len(formats) == 1:
         return readings
     return f"CASE WHEN least({readings}) = greatest({readings}) THEN least({readings}) END"
+
+
+def _within(bounds: str, value: str) -> str:
+    return f"CASE WHEN {value} BETWEEN {bounds} THEN {value} END"
 
 
 def _either(stated: str, iso: str, formats: Sequence[str]) -> str:

@@ -46,6 +46,10 @@ def load(
     `roots` would, the whole input is refused. `datetime_format` states strptime formats for dates that are
     not ISO text, which are never guessed. Raises SourceError, and then leaves the connection as it was.
     """
+    if not 0 <= max_quarantine <= 1:
+        raise SourceError(
+            f"max_quarantine is {max_quarantine}, but must be a share from 0 to 1, such as 0.01"
+        )
     formats = stated_formats(connection, datetime_format)
     plan = make_plan(raw_tables, spec, roots)
     evidence = _inspect(plan.assignments)
@@ -196,6 +200,9 @@ def _advice(faults: Sequence[str]) -> str:
     advice = "\nRepair the export, or allow more with max_quarantine (0 to 1)."
     if any(" is not a date" in fault for fault in faults):
         advice += "\nOnly ISO dates are read unasked: state others, as datetime_format='%m/%d/%Y %I:%M %p'."
+        advice += " Years go from 1900 to 2199."
+    if any(" is not a number" in fault or " is not a whole number" in fault for fault in faults):
+        advice += "\nNumbers are plain decimals of less than 1e15 in size."
     return advice
 
 

@@ -50,7 +50,7 @@ class Tables:
 
         Each view has every declared column: what was not supplied is a typed null, and a table that was not
         supplied has no rows. Rows whose `visible_from` is later are hidden; without one they always show.
-        `stages` (value, position, is_closed, is_won) becomes the table of that name. A naive `as_of` is UTC.
+        `stages` (root, value, position, is_closed, is_won) becomes the table of that name. A naive `as_of` is UTC.
         """
         moment = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
         con = self.connection
@@ -62,11 +62,11 @@ class Tables:
                 con.execute(f"CREATE OR REPLACE VIEW as_of.{identifier(name)} AS {view}")
             con.execute(
                 "CREATE OR REPLACE TABLE as_of.stages "
-                "(value VARCHAR, position BIGINT, is_closed BOOLEAN, is_won BOOLEAN)"
+                "(root VARCHAR, value VARCHAR, position BIGINT, is_closed BOOLEAN, is_won BOOLEAN)"
             )
             con.register("stages given", stages)
             con.execute(
-                'INSERT INTO as_of.stages SELECT value, position, is_closed, is_won FROM "stages given"'
+                'INSERT INTO as_of.stages SELECT root, value, position, is_closed, is_won FROM "stages given"'
             )
             con.execute("COMMIT")
         except BaseException:

@@ -9,13 +9,14 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from crmmining.tables.casts import cast
+from crmmining.tables.casts import cast, time_of_day
 from crmmining.tables.ids import irregular, normalise
 from crmmining.tables.plan import Assignment
 from crmmining.tables.spec import ColumnType
 from crmmining.tables.sql import identifier, literal
 
 _FAULT = '"row fault"'  # holds a blank, so that no declared column can have this name
+_TIMED = '"row time of day in %d"'
 _FATES = '"row fates"'
 _NOUNS: dict[ColumnType, str] = {
     "number": "a number",
@@ -89,6 +90,7 @@ class RowLoader:
         self._settle_duplicates()
         self._part_orphans()
         self._keep_the_others()
+        self._note_times_of_day()
         self._note_empty_texts()
         return Loaded(rows=rows, fates=self._fates.sort("row"), findings=self._findings)
 
@@ -119,12 +121,16 @@ class RowLoader:
             for at, kind in enumerate(self._types.values())
         )
         outer = ", ".join(f"t{at} AS {identifier(name)}" for at, name in enumerate(self._types))
+        timed = "".join(
+            f", t{at} IS NOT NULL AND {time_of_day(f'r{at}', self._formats)} AS {_TIMED % at}"
+            for at in self._dates
+        )
         faults = self._faults()
         whens = " ".join(f"WHEN {fault[0]} THEN {at}" for at, fault in enumerate(faults, start=1))
         fault = f"CASE {whens} ELSE 0 END" if whens else "0"
         with self._table.raw.scan(self._connection, self._table.positions) as relation:
             self._connection.execute(
-                f"CREATE TABLE {self._target} AS SELECT {outer}, ({fault})::USMALLINT AS {_FAULT} "
+                f"CREATE TABLE {self._target} AS SELECT {outer}, ({fault})::USMALLINT AS {_FAULT}{timed} "
                 f"FROM (SELECT *, {typed} FROM (SELECT {inner} FROM {relation}))"
             )
         # Rows that are not committed yet have high row ids, so that places are counted from the first.
@@ -228,6 +234,17 @@ class RowLoader:
                     f"DELETE FROM {self._target} WHERE rowid IN (SELECT row FROM {_FATES})"
                 )
         self._connection.execute(f"ALTER TABLE {self._target} DROP COLUMN {_FAULT}")
+
+    @property
+    def _dates(self) -> dict[int, str]:
+        """The columns that hold dates, by their place among all."""
+        return {at: name for at, (name, kind) in enumerate(self._types.items()) if kind == "date"}
+
+    def _note_times_of_day(self) -> None:
+        for at, name in self._dates.items():
+            timed = self._query(f"SELECT {self._key_sql} AS key FROM {self._target} WHERE {_TIMED % at}")
+            self._find(f"{name} holds times of day: their day (UTC) is read", timed)
+            self._connection.execute(f"ALTER TABLE {self._target} DROP COLUMN {_TIMED % at}")
 
     def _quarantine(self) -> None:
         """Copy the raw rows as they were supplied, every column of them, with what offends in `value`."""
