@@ -311,7 +311,8 @@ class EventLog:
         fits = tried.dtype == pl.Boolean or (kind == "number" and tried.dtype.is_numeric())
         if not fits:
             raise CrmMiningError(f"'{text}' is no {kind}: it gives {tried.dtype}")
-        if not expression.meta.is_row_separable():
+        together = ('"Agg"', '"Len"', '"Over"')  # how polars writes what takes cases together
+        if len(tried) or any(mark in expression.meta.serialize(format="json") for mark in together):
             raise CrmMiningError(f"'{text}' gives one value for many cases; state one per case")
         return expression
 
