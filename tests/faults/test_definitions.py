@@ -106,8 +106,8 @@ CASES = (
 )
 EVENTS = (
     "CREATE OR REPLACE TEMP VIEW events AS SELECT Id AS case_id, {activity} AS activity,"
-    " {time} AS occurred_at, CreatedDate AS recorded_at, CreatedById AS actor, {rank} AS rank, Id AS source_id,"
-    " NULL::VARCHAR AS old_value, NULL::VARCHAR AS new_value, NULL::TINYINT AS direction,"
+    " {time} AS occurred_at, CreatedDate AS recorded_at, CreatedById AS actor, {rank} AS rank,"
+    " Id AS source_id, NULL::VARCHAR AS old_value, NULL::VARCHAR AS new_value, NULL::TINYINT AS direction,"
     " false AS date_only FROM Lead;\n"
 )
 GOOD = {"activity": "'Create Lead'", "time": "CreatedDate", "rank": "0::UTINYINT"}

@@ -210,7 +210,7 @@ def test_too_many_spoilt_rows_of_a_root(write: Write, load: Load) -> None:
         f"    1 x CreatedDate is empty: {B}",
         f"    1 x CreatedDate is not a datetime: {A} (01/02/2024)",
         "Repair the export, or allow more with max_quarantine (0 to 1).",
-        "Only ISO dates are read unasked: state others, as datetime_format='%m/%d/%Y %I:%M %p'. "
+        "Only ISO dates are read unasked: state others, as datetime_format='%m/%d/%Y %I:%M %p'.",
         "Years go from 1900 to 2199.",
     ]
     assert load(folder, max_quarantine=1.0).quarantine.height == 4

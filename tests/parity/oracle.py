@@ -227,12 +227,19 @@ class Oracle:
             first = next_first_day(first, cut.period)
 
     def states(self, trace: list[Event]) -> list[tuple[datetime, bool]]:
-        """Since when a case is open or closed: open from its first event, then as ends and reopenings say."""
+        """Since when a case is open or closed: open from its creation, then as ends and reopenings say.
+
+        A case whose creation is not in the log is open from its first event on.
+        """
+        opening = {"created", *self.process.reopens}
+        created = bool(self.milestone("created", trace))
         states = []
         for place, event in enumerate(trace):
             if any(event.activity in self.activities[word] for word in self.process.ends):
                 states.append((event.at, False))
-            elif place == 0 or any(event.activity in self.activities[word] for word in self.process.reopens):
+            elif any(event.activity in self.activities[word] for word in opening) or (
+                place == 0 and not created
+            ):
                 states.append((event.at, True))
         return states
 
@@ -245,7 +252,8 @@ class Oracle:
         after = self.as_of + TICK
         moments: dict[date | None, datetime] = {None: after}
         if cut.period:
-            born = [trace[0].at for trace in self.traces.values() if trace]
+            opened = [[at for at, is_open in self.states(t) if is_open] for t in self.traces.values()]
+            born = [times[0] for times in opened if times]
             starts = self.periods(first_day(min(born), cut.period, cut.org), cut) if born else ()
             moments = {
                 start: min(midnight(next_first_day(start, cut.period), cut.org), after)
@@ -278,8 +286,11 @@ class Oracle:
             figure = Figure(reached, reached, waiting, len(facts) - reached - waiting)
             answer[Key(kpi.name, "count", kpi.unit, start, segments)] = figure
         starts = [key.period_start for key in answer if key.period_start]
+        if cut.period and cut.since:
+            starts = [first_day(cut.since, cut.period, cut.org)]
+        met = {key.segments for key in answer if key.period_start} if cut.by else {()}
         for start in self.periods(min(starts), cut) if starts else ():
-            for segments in {key.segments for key in answer if key.period_start}:
+            for segments in met:
                 answer.setdefault(Key(kpi.name, "count", kpi.unit, start, segments), Figure(0, 0, 0, 0))
         return answer
 

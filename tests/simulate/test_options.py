@@ -1,5 +1,6 @@
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -162,16 +163,13 @@ def test_an_empty_folder_is_free(tmp_path: Path) -> None:
 
 
 def test_what_came_into_the_folder_meanwhile_is_left_alone(tmp_path: Path) -> None:
-    target = tmp_path / "crm"
-    with (
-        pytest.raises(OutputError, match=r"holds other things \(thesis\.txt\)"),
-        staging(target, TABLES) as fresh,
-    ):
-        (fresh / "truth.json").write_text("{}")
-        target.mkdir()
-        (target / "thesis.txt").write_text("mine")
+    target, theirs = tmp_path / "crm", tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"holds other things \(thesis\.txt\)"), staging(target, TABLES):
+        shutil.copytree(theirs, target)
     assert bytes_of(target) == {"thesis.txt": b"mine"}
-    assert [path.name for path in tmp_path.iterdir()] == ["crm"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["crm", "theirs"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -188,7 +186,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_failure_while_writing_leaves_the_earlier_simulation(tmp_path: Path) -> None:
     folder = simulate(tmp_path / "crm", accounts=1, seed=1)
     before = bytes_of(folder)
-    with pytest.raises(OutputError, match="cannot write to .*: No space left"), staging(folder, TABLES):
+    with pytest.raises(OutputError, match=r"cannot write to .*: No space left"), staging(folder, TABLES):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert bytes_of(folder) == before
     assert [path.name for path in tmp_path.iterdir()] == ["crm"]

@@ -53,10 +53,10 @@ def test_warehouse_landing_tables(load: Load) -> None:
     tables = load(FOLDER / "warehouse_seeds", table_names="sf_{}_data", max_quarantine=1.0)
     assert used(tables) == {
         "Account": 10,
-        "Lead": 10,
+        "Lead": 1,
         "Opportunity": 10,
-        "Event": 0,
-        "Task": 0,
+        "Event": 10,
+        "Task": 10,
         "OpportunityLineItem": 0,
         "Contact": 2,
         "Product2": 2,
@@ -72,6 +72,13 @@ def test_warehouse_landing_tables(load: Load) -> None:
         ("Contact", "Id is not a Salesforce Id"),
         ("UserRole", "Id is not a Salesforce Id"),
     }
+    timed = tables.findings.filter(tables.findings["finding"].str.contains("times of day"))
+    assert timed.select("table", "finding", "rows").rows() == [
+        ("Lead", "ConvertedDate holds times of day: their day (UTC) is read", 1),
+        ("Event", "ActivityDate holds times of day: their day (UTC) is read", 10),
+        ("Event", "EndDate holds times of day: their day (UTC) is read", 10),
+        ("Task", "ActivityDate holds times of day: their day (UTC) is read", 10),
+    ]
     skipped = tables.findings.filter(finding_is := tables.findings["finding"].str.ends_with("skipped"))
     assert finding_is.sum() == 2
     assert skipped["table"].to_list() == ["AccountHistory", "OpportunityHistory"]

@@ -50,18 +50,16 @@ def cast(raw: str, kind: ColumnType, formats: Sequence[str]) -> str:
         case "boolean":
             return f"CASE WHEN lower({raw}) IN {_TRUE} THEN true WHEN lower({raw}) IN {_FALSE} THEN false END"
         case "date":
-            day = _within(_DATES, f"try_cast({raw}[:10] AS DATE)")
-            later = _within(_DATES, f"(try_cast({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')::DATE")
-            iso = (
-                f"CASE WHEN regexp_full_match({raw}, '{_ISO_MIDNIGHT}') THEN {day} "
-                f"WHEN regexp_full_match({raw}, '{_ISO_DATETIME}') THEN {later} END"
-            )
-            return _either(_within(_DATES, f"{_stated(raw, formats)}::DATE"), iso, formats)
+            midnight = f"regexp_full_match({raw}, '{_ISO_MIDNIGHT}')"
+            later = f"NOT {midnight} AND regexp_full_match({raw}, '{_ISO_DATETIME}')"
+            utc_day = f"(try_cast({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')::DATE"
+            iso = _within(_DATES, (f"try_cast({raw}[:10] AS DATE)", midnight), (utc_day, later))
+            return _either(_within(_DATES, (f"{_stated(raw, formats)}::DATE", "true")), iso, formats)
         case "datetime":
-            moment = _within(_DATETIMES, f"try_cast({raw} AS TIMESTAMPTZ)")
-            iso = f"CASE WHEN regexp_full_match({raw}, '{_ISO_DATETIME}') THEN {moment} END"
+            shaped = f"regexp_full_match({raw}, '{_ISO_DATETIME}')"
+            iso = _within(_DATETIMES, (f"try_cast({raw} AS TIMESTAMPTZ)", shaped))
             stated = f"({_stated(raw, formats)} AT TIME ZONE 'UTC')"
-            return _either(_within(_DATETIMES, stated), iso, formats)
+            return _either(_within(_DATETIMES, (stated, "true")), iso, formats)
 
 
 def time_of_day(raw: str, formats: Sequence[str]) -> str:
@@ -99,8 +97,13 @@ def _stated(raw: str, formats: Sequence[str]) -> str:
     return f"CASE WHEN least({readings}) = greatest({readings}) THEN least({readings}) END"
 
 
-def _within(bounds: str, value: str) -> str:
-    return f"CASE WHEN {value} BETWEEN {bounds} THEN {value} END"
+def _within(bounds: str, *readings: tuple[str, str]) -> str:
+    """The first of (value, condition) that lies in bounds and whose condition holds.
+
+    The value goes first: then DuckDB computes it once for both of its places.
+    """
+    whens = (f"WHEN {value} BETWEEN {bounds} AND {condition} THEN {value}" for value, condition in readings)
+    return f"CASE {' '.join(whens)} END"
 
 
 def _either(stated: str, iso: str, formats: Sequence[str]) -> str:

@@ -200,7 +200,7 @@ def _advice(faults: Sequence[str]) -> str:
     advice = "\nRepair the export, or allow more with max_quarantine (0 to 1)."
     if any(" is not a date" in fault for fault in faults):
         advice += "\nOnly ISO dates are read unasked: state others, as datetime_format='%m/%d/%Y %I:%M %p'."
-        advice += " Years go from 1900 to 2199."
+        advice += "\nYears go from 1900 to 2199."
     if any(" is not a number" in fault or " is not a whole number" in fault for fault in faults):
         advice += "\nNumbers are plain decimals of less than 1e15 in size."
     return advice
