@@ -45,7 +45,7 @@ format: .venv/.test  ## mend what style and formatting can mend by themselves
 	$(BIN)/ruff format
 
 bench: .venv/.test  ## the benchmark beside pm4py and DuckDB: minutes, and gigabytes of memory
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 lock: .venv/.python  ## resolve anew and rewrite constraints.txt and constraints-min.txt
 	$(BIN)/python .ci/lock.py

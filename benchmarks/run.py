@@ -1,6 +1,6 @@
 """Compare crmmining with pm4py and DuckDB on one large log, check that they agree, write docs/benchmarks.md.
 
-`python benchmarks/run.py [--events N] [--seed S] [--repeats R] [--peer-repeats P] [--page FILE]`. Every
+`python -m benchmarks.run [--events N] [--seed S] [--repeats R] [--peer-repeats P] [--page FILE]`. Every
 repetition is a process of its own; the engines take turns: a busy machine slows all of them alike.
 """
 
@@ -15,8 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-import generate
 import polars as pl
+from benchmarks import generate
 
 PEERS = ("duckdb", "pm4py")
 ENGINES = ("crmmining", *PEERS)

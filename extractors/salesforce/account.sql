@@ -87,34 +87,16 @@ opportunities AS (
   JOIN Opportunity AS o ON o.Id = e.OpportunityId
   WHERE o.AccountId IS NOT NULL AND o.IsDeleted IS NOT TRUE
 ),
-case_status AS (
-  SELECT ApiName AS value, IsClosed IS TRUE AS closed FROM CaseStatus WHERE ApiName IS NOT NULL
-  UNION ALL
-  SELECT Status, bool_or(IsClosed IS TRUE) FROM "Case"
-  WHERE Status IS NOT NULL AND Status NOT IN (SELECT ApiName FROM CaseStatus WHERE ApiName IS NOT NULL)
-  GROUP BY Status
-),
-case_turn AS (  -- closings and reopenings; without a change of status on record, the closing date of the case
-  SELECT h.CaseId, CASE WHEN n.closed THEN 'Close Case' ELSE 'Reopen Case' END AS activity, h.CreatedDate AS moment,
-    h.CreatedById AS actor, h.Id AS source_id
-  FROM CaseHistory AS h
-  JOIN case_status AS n ON n.value = h.NewValue
-  LEFT JOIN case_status AS o ON o.value = h.OldValue
-  WHERE h.Field = 'Status' AND coalesce(o.closed, FALSE) <> n.closed
-  UNION ALL
-  SELECT Id, 'Close Case', ClosedDate, NULL, Id
-  FROM "Case"
-  WHERE ClosedDate IS NOT NULL AND Id NOT IN (SELECT CaseId FROM CaseHistory WHERE Field = 'Status' AND CaseId IS NOT NULL)
-),
 cases_below AS (
   SELECT AccountId, 'Open Case', CreatedDate, CreatedDate, CreatedById, 60, Id, NULL, Subject, NULL, FALSE
   FROM "Case"
   WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE
   UNION ALL
-  SELECT c.AccountId, t.activity, t.moment, t.moment, t.actor, 200, t.source_id, NULL, c.Subject, NULL, FALSE
-  FROM case_turn AS t
-  JOIN "Case" AS c ON c.Id = t.CaseId
-  WHERE c.AccountId IS NOT NULL AND c.IsDeleted IS NOT TRUE
+  SELECT c.AccountId, m.activity, m.occurred_at, m.recorded_at, m.actor, 200, m.source_id, NULL, c.Subject, NULL,
+    m.date_only
+  FROM case_moves() AS m
+  JOIN "Case" AS c ON c.Id = m.case_id
+  WHERE m.activity IN ('Close Case', 'Reopen Case') AND c.AccountId IS NOT NULL AND c.IsDeleted IS NOT TRUE
 ),
 touched AS (  -- Salesforce derives AccountId from what an activity is about; where it is missing we do the same
   SELECT a.Id, t.activity, t.occurred_at, t.recorded_at, t.actor, 120, t.Id, NULL, NULL, NULL, t.date_only

@@ -35,87 +35,13 @@ WHERE c.IsDeleted IS NOT TRUE;
 
 CREATE OR REPLACE TEMP VIEW events AS
 WITH
--- What a status means: the stated list, else CaseStatus, and for values in neither the flags on the records.
-listed AS (
-  SELECT value, position, is_closed FROM stages
-  UNION ALL
-  SELECT ApiName, SortOrder, IsClosed IS TRUE FROM CaseStatus
-  WHERE ApiName IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stages)
-),
-status AS (  -- positions count open statuses only, so that a jump of two is a skip
-  SELECT value, is_closed,
-    CASE WHEN NOT is_closed
-      THEN CAST(dense_rank() OVER (PARTITION BY is_closed ORDER BY position) AS INTEGER) END AS position
-  FROM listed
-  UNION ALL
-  SELECT Status, bool_or(IsClosed IS TRUE), NULL
-  FROM "Case"
-  WHERE Status IS NOT NULL AND Status NOT IN (SELECT value FROM listed)
-  GROUP BY Status
-),
 created AS (
   SELECT Id AS case_id, 'Create Case' AS activity, CreatedDate AS occurred_at, CreatedDate AS recorded_at,
     CreatedById AS actor, 0 AS rank, Id AS source_id, NULL AS old_value, NULL AS new_value, NULL AS direction,
     FALSE AS date_only
   FROM "Case"
 ),
-status_rows AS (
-  SELECT Id, CaseId, CreatedDate, CreatedById, OldValue, NewValue
-  FROM CaseHistory
-  WHERE Field = 'Status' AND NewValue IS NOT NULL AND OldValue IS DISTINCT FROM NewValue
-),
-status_changes AS (
-  SELECT r.CaseId,
-    CASE WHEN k.closing THEN 'Close Case'
-      WHEN o.is_closed AND NOT n.is_closed THEN 'Reopen Case'
-      ELSE 'Status: ' || r.NewValue END,
-    r.CreatedDate, r.CreatedDate, r.CreatedById, CASE WHEN k.closing THEN 250 ELSE 200 END, r.Id, r.OldValue, r.NewValue,
-    CASE WHEN n.position - o.position > 1 THEN 2 WHEN n.position > o.position THEN 1
-      WHEN n.position < o.position THEN -1 END,
-    FALSE
-  FROM status_rows AS r
-  LEFT JOIN status AS o ON o.value = r.OldValue
-  LEFT JOIN status AS n ON n.value = r.NewValue
-  CROSS JOIN LATERAL (SELECT coalesce(n.is_closed, FALSE) AND NOT coalesce(o.is_closed, FALSE) AS closing) AS k
-),
-first_status AS (
-  SELECT CaseId, arg_min(OldValue, (CreatedDate, Id)) AS value FROM status_rows GROUP BY CaseId
-),
-creation_row AS (SELECT DISTINCT CaseId FROM CaseHistory WHERE Field = 'created'),
--- Where no change of status is known: the mark that Salesforce leaves at closing, else the record's closing date.
-closing_marks AS (
-  SELECT CaseId, 'Close Case', CreatedDate, CreatedDate, CreatedById, 250, Id, OldValue, NewValue, NULL, FALSE
-  FROM CaseHistory
-  WHERE Field = 'closed' AND CaseId NOT IN (SELECT CaseId FROM first_status WHERE CaseId IS NOT NULL)
-),
-unseen AS (  -- created closed, or closed before any history we hold; the last modification is only an upper bound
-  SELECT c.Id, c.CreatedById, c.CreatedDate, c.ClosedDate, coalesce(c.LastModifiedDate, c.SystemModstamp) AS modified,
-    f.CaseId IS NOT NULL AS changes_known,
-    CASE WHEN f.CaseId IS NULL THEN c.Status ELSE f.value END AS value,
-    CASE WHEN f.CaseId IS NULL THEN c.IsClosed END AS flag,
-    coalesce(c.IsClosedOnCreate, FALSE)
-      OR (r.CaseId IS NOT NULL AND EXISTS (SELECT 1 FROM first_status)) AS from_the_start
-  FROM "Case" AS c
-  LEFT JOIN first_status AS f ON f.CaseId = c.Id
-  LEFT JOIN creation_row AS r ON r.CaseId = c.Id
-  WHERE c.Id NOT IN (SELECT CaseId FROM CaseHistory WHERE Field = 'closed' AND CaseId IS NOT NULL)
-    OR f.CaseId IS NOT NULL
-),
-closed_unseen AS (
-  SELECT u.Id, 'Close Case', e.moment,
-    -- what only the record of today tells is known since its last modification, not earlier
-    CASE WHEN u.changes_known OR u.ClosedDate IS NOT NULL THEN e.moment ELSE greatest(e.moment, u.modified) END,
-    u.CreatedById, 250, u.Id, NULL, u.value, NULL,
-    NOT u.changes_known AND u.ClosedDate IS NULL AND NOT u.from_the_start
-  FROM unseen AS u
-  LEFT JOIN status AS s ON s.value = u.value
-  CROSS JOIN LATERAL (SELECT CASE
-    WHEN u.changes_known THEN u.CreatedDate
-    WHEN u.ClosedDate IS NOT NULL THEN u.ClosedDate
-    WHEN u.from_the_start THEN u.CreatedDate
-    ELSE greatest(u.CreatedDate, u.modified) END AS moment) AS e
-  WHERE coalesce(u.flag, s.is_closed, FALSE) AND (u.from_the_start OR NOT u.changes_known)
-),
+status_changes AS (FROM case_moves()),
 owners AS (
   SELECT case_id, CASE WHEN Field = 'ownerEscalated' THEN 'Escalate Owner' ELSE activity END,
     CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
@@ -208,7 +134,7 @@ SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT
   CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,
   CAST(direction AS TINYINT) AS direction, date_only
 FROM (
-  FROM created UNION ALL FROM status_changes UNION ALL FROM closing_marks UNION ALL FROM closed_unseen
-  UNION ALL FROM owners UNION ALL FROM escalations UNION ALL FROM priority_changes UNION ALL FROM other_changes
-  UNION ALL FROM messages UNION ALL FROM milestones UNION ALL FROM solutions UNION ALL FROM touched
+  FROM created UNION ALL FROM status_changes UNION ALL FROM owners UNION ALL FROM escalations
+  UNION ALL FROM priority_changes UNION ALL FROM other_changes UNION ALL FROM messages UNION ALL FROM milestones
+  UNION ALL FROM solutions UNION ALL FROM touched
 ) AS found;

@@ -42,14 +42,16 @@ WHERE l.IsDeleted IS NOT TRUE;
 CREATE OR REPLACE TEMP VIEW events AS
 WITH
 -- What a status means: the stated list, else LeadStatus, and for values in neither the records themselves.
--- Salesforce has no flag for "disqualified": without a stated list the words of the status decide.
+-- A status nobody explains counts as open. Salesforce has no flag for "disqualified": without a stated list the words
+-- of the status decide.
 listed AS (
-  SELECT value, position, is_closed AND is_won AS converted, is_closed AND NOT is_won AS lost FROM stages
+  SELECT value, position, is_closed AND is_won AS converted, is_closed AND NOT is_won AS lost
+  FROM stages WHERE root = 'Lead'
   UNION ALL
   SELECT ApiName, SortOrder, IsConverted IS TRUE,
     IsConverted IS NOT TRUE AND regexp_matches(ApiName, '(?i)^closed|unqualified|disqualified|not converted|rejected|junk')
   FROM LeadStatus
-  WHERE ApiName IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stages)
+  WHERE ApiName IS NOT NULL AND NOT EXISTS (FROM stages WHERE root = 'Lead')
 ),
 status AS (  -- positions count open statuses only, so that a jump of two is a skip
   SELECT value, converted, lost,
@@ -59,7 +61,7 @@ status AS (  -- positions count open statuses only, so that a jump of two is a s
   UNION ALL
   SELECT Status, FALSE, regexp_matches(Status, '(?i)^closed|unqualified|disqualified|not converted|rejected|junk'), NULL
   FROM (SELECT DISTINCT Status FROM Lead WHERE Status IS NOT NULL AND IsConverted IS NOT TRUE
-    AND NOT EXISTS (SELECT 1 FROM stages)) AS current_value
+    AND NOT EXISTS (FROM stages WHERE root = 'Lead')) AS current_value
   WHERE Status NOT IN (SELECT value FROM listed)
 ),
 status_rows AS (
@@ -90,11 +92,11 @@ made AS (
     coalesce(o.CreatedById, k.CreatedById, a.CreatedById) AS actor
   FROM Lead AS l
   LEFT JOIN Opportunity AS o ON o.Id = l.ConvertedOpportunityId AND o.CreatedDate >= l.CreatedDate
-    AND abs(date_diff('day', l.ConvertedDate, CAST(o.CreatedDate AT TIME ZONE 'UTC' AS DATE))) <= 1
+    AND abs(date_diff('day', l.ConvertedDate, local_day(o.CreatedDate))) <= 1
   LEFT JOIN Contact AS k ON k.Id = l.ConvertedContactId AND k.CreatedDate >= l.CreatedDate
-    AND abs(date_diff('day', l.ConvertedDate, CAST(k.CreatedDate AT TIME ZONE 'UTC' AS DATE))) <= 1
+    AND abs(date_diff('day', l.ConvertedDate, local_day(k.CreatedDate))) <= 1
   LEFT JOIN Account AS a ON a.Id = l.ConvertedAccountId AND a.CreatedDate >= l.CreatedDate
-    AND abs(date_diff('day', l.ConvertedDate, CAST(a.CreatedDate AT TIME ZONE 'UTC' AS DATE))) <= 1
+    AND abs(date_diff('day', l.ConvertedDate, local_day(a.CreatedDate))) <= 1
   WHERE l.IsConverted
 ),
 conversion AS (
@@ -107,7 +109,8 @@ conversion AS (
   FROM Lead AS l
   LEFT JOIN history_of_conversion AS h ON h.LeadId = l.Id
   LEFT JOIN made AS m ON m.lead_id = l.Id
-  WHERE (l.IsConverted OR h.moment IS NOT NULL) AND coalesce(h.moment, m.moment, CAST(l.ConvertedDate AS TIMESTAMPTZ)) IS NOT NULL
+  WHERE (l.IsConverted OR h.moment IS NOT NULL)
+    AND (h.moment IS NOT NULL OR m.moment IS NOT NULL OR l.ConvertedDate IS NOT NULL)
 ),
 created AS (
   SELECT Id AS case_id, 'Create Lead' AS activity, CreatedDate AS occurred_at, CreatedDate AS recorded_at,
@@ -121,13 +124,12 @@ converted AS (
 status_changes AS (
   SELECT s.LeadId,
     CASE WHEN s.is_lost AND NOT s.was_lost THEN 'Disqualify Lead'
-      WHEN s.was_lost AND NOT s.is_lost AND n.value IS NOT NULL THEN 'Recycle Lead'
+      WHEN s.was_lost AND NOT s.is_lost THEN 'Recycle Lead'
       ELSE 'Status: ' || s.NewValue END,
     s.CreatedDate, s.CreatedDate, s.CreatedById, CASE WHEN s.is_lost AND NOT s.was_lost THEN 250 ELSE 200 END,
     s.Id, s.OldValue, s.NewValue,
     CASE WHEN s.move > 1 THEN 2 WHEN s.move > 0 THEN 1 WHEN s.move < 0 THEN -1 END, FALSE
   FROM status_rows AS s
-  LEFT JOIN status AS n ON n.value = s.NewValue
   -- a change to the converted status is the conversion itself: one event, not two
   WHERE NOT (s.is_converted AND s.LeadId IN (SELECT lead_id FROM conversion))
 ),

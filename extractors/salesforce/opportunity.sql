@@ -65,141 +65,32 @@ WHERE o.IsDeleted IS NOT TRUE;
 
 CREATE OR REPLACE TEMP VIEW events AS
 WITH
--- What a stage means: the stated list, else OpportunityStage, and for values in neither the flags on the records.
-listed AS (
-  SELECT value, position, is_closed, is_won, TRUE AS active FROM stages
-  UNION ALL
-  SELECT ApiName, SortOrder, IsClosed IS TRUE, IsWon IS TRUE, IsActive IS NOT FALSE
-  FROM OpportunityStage
-  WHERE ApiName IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stages)
-),
-stage AS (  -- positions count the active open stages; a retired one lies half-way, so that passing it is no skip
-  SELECT value, is_closed, is_won,
-    CASE WHEN NOT is_closed THEN CASE WHEN active THEN 0 ELSE 0.5 END
-      + sum(CAST(active AS INTEGER)) OVER (PARTITION BY is_closed ORDER BY position) END AS position
-  FROM listed
-  UNION ALL
-  SELECT StageName, bool_or(IsClosed IS TRUE), bool_or(IsWon IS TRUE), NULL
-  FROM Opportunity
-  WHERE StageName IS NOT NULL AND StageName NOT IN (SELECT value FROM listed)
-  GROUP BY StageName
-),
 created AS (
   SELECT Id AS case_id, 'Create Opportunity' AS activity, CreatedDate AS occurred_at, CreatedDate AS recorded_at,
     CreatedById AS actor, 0 AS rank, Id AS source_id, NULL AS old_value, NULL AS new_value, NULL AS direction,
     FALSE AS date_only
   FROM Opportunity
 ),
--- Two histories tell the same changes: field history (old and new value) and snapshots (the record after a save).
--- Per opportunity and field the snapshots speak only where field history is silent.
-told AS (
-  SELECT OpportunityId, bool_or(Field = 'StageName') AS stage, bool_or(Field = 'Amount') AS amount,
-    bool_or(Field = 'CloseDate') AS close_date,
-    bool_or(Field IN ('created', 'opportunityCreatedFromLead')) AS creation,
-    arg_min(OldValue, (CreatedDate, Id)) FILTER (Field = 'StageName' AND OldValue IS DISTINCT FROM NewValue)
-      AS first_stage
-  FROM OpportunityFieldHistory
-  WHERE Field IN ('StageName', 'Amount', 'CloseDate', 'created', 'opportunityCreatedFromLead')
-  GROUP BY OpportunityId
-),
-snapshots AS (
-  SELECT OpportunityId, arg_min(StageName, (CreatedDate, Id)) AS first_stage, min(CreatedDate) AS moment,
-    arg_min(Id, (CreatedDate, Id)) AS source_id, arg_min(CreatedById, (CreatedDate, Id)) AS actor,
-    min(StageName) <> max(StageName) AS stage,
-    min(coalesce(Amount, 0)) <> max(coalesce(Amount, 0)) OR bool_or(PrevAmount <> Amount) AS amount,
-    min(CloseDate) <> max(CloseDate) OR bool_or(PrevCloseDate <> CloseDate) AS close_date
-  FROM OpportunityHistory
-  GROUP BY OpportunityId
-),
-silent AS (  -- what only the snapshots of an opportunity tell
-  SELECT s.OpportunityId, s.stage AND coalesce(NOT t.stage, TRUE) AS stage,
-    s.amount AND coalesce(NOT t.amount, TRUE) AS amount,
-    s.close_date AND coalesce(NOT t.close_date, TRUE) AS close_date
-  FROM snapshots AS s
-  LEFT JOIN told AS t ON t.OpportunityId = s.OpportunityId
-),
-step AS (
-  SELECT h.Id, h.OpportunityId, h.CreatedDate, h.CreatedById, h.StageName, h.Amount, h.CloseDate,
-    lag(h.StageName) OVER saves AS old_stage,
-    CASE WHEN row_number() OVER saves = 1 THEN coalesce(h.PrevAmount, h.Amount) ELSE lag(h.Amount) OVER saves END
-      AS old_amount,
-    CASE WHEN row_number() OVER saves = 1 THEN coalesce(h.PrevCloseDate, h.CloseDate)
-      ELSE lag(h.CloseDate) OVER saves END AS old_close_date,
-    s.stage, s.amount AS tells_amount, s.close_date AS tells_close_date
-  FROM OpportunityHistory AS h
-  JOIN silent AS s ON s.OpportunityId = h.OpportunityId AND (s.stage OR s.amount OR s.close_date)
-  WINDOW saves AS (PARTITION BY h.OpportunityId ORDER BY h.CreatedDate, h.Id)
-),
-stage_rows AS (
-  SELECT Id, OpportunityId, CreatedDate, CreatedById, OldValue, NewValue
-  FROM OpportunityFieldHistory
-  WHERE Field = 'StageName' AND NewValue IS NOT NULL AND OldValue IS DISTINCT FROM NewValue
-  UNION ALL
-  SELECT Id, OpportunityId, CreatedDate, CreatedById, old_stage, StageName
-  FROM step
-  WHERE stage AND old_stage <> StageName
-),
-stage_changes AS (
-  SELECT r.OpportunityId,
-    CASE WHEN k.closing AND n.is_won THEN 'Win Opportunity'
-      WHEN k.closing THEN 'Lose Opportunity'
-      WHEN o.is_closed AND NOT n.is_closed THEN 'Reopen Opportunity'
-      ELSE 'Stage: ' || r.NewValue END,
-    r.CreatedDate, r.CreatedDate, r.CreatedById, CASE WHEN k.closing THEN 250 ELSE 200 END, r.Id, r.OldValue, r.NewValue,
-    CASE WHEN n.position - o.position > 1 THEN 2 WHEN n.position > o.position THEN 1
-      WHEN n.position < o.position THEN -1 END,
-    FALSE
-  FROM stage_rows AS r
-  LEFT JOIN stage AS o ON o.value = r.OldValue
-  LEFT JOIN stage AS n ON n.value = r.NewValue
-  -- from one closed stage to another only a turn between won and lost is a new ending
-  CROSS JOIN LATERAL (SELECT coalesce(n.is_closed, FALSE)
-    AND NOT (coalesce(o.is_closed, FALSE) AND o.is_won = n.is_won) AS closing) AS k
-),
--- Closings that no change tells: created closed, or closed before any history we hold.
-unseen AS (
-  SELECT o.Id, o.CreatedById, o.CreatedDate, o.LastStageChangeDate, o.CloseDate,
-    coalesce(o.SystemModstamp, o.LastModifiedDate) AS modified, s.moment, s.source_id, s.actor,
-    CASE WHEN t.stage THEN t.first_stage ELSE coalesce(s.first_stage, o.StageName) END AS value,
-    coalesce(t.stage, FALSE) AS changes_known,
-    -- history that begins at the creation shows the stage the record was created in
-    coalesce(t.creation, FALSE) AND EXISTS (SELECT 1 FROM told WHERE stage) AS from_the_start,
-    NOT coalesce(t.stage, FALSE) AND s.first_stage IS NOT NULL AS snapshot
-  FROM Opportunity AS o
-  LEFT JOIN told AS t ON t.OpportunityId = o.Id
-  LEFT JOIN snapshots AS s ON s.OpportunityId = o.Id
-),
-closed_unseen AS (  -- a stage that only the record of today tells is known since its last modification, not earlier
-  SELECT u.Id, CASE WHEN s.is_won THEN 'Win Opportunity' ELSE 'Lose Opportunity' END, e.moment,
-    CASE WHEN u.from_the_start AND NOT u.snapshot AND NOT u.changes_known THEN greatest(e.moment, u.modified)
-      ELSE e.moment END,
-    CASE WHEN u.snapshot THEN u.actor ELSE u.CreatedById END, 250,
-    CASE WHEN u.snapshot THEN u.source_id ELSE u.Id END, NULL, u.value, NULL,
-    NOT u.snapshot AND NOT u.from_the_start AND u.LastStageChangeDate IS NULL
-  FROM unseen AS u
-  JOIN stage AS s ON s.value = u.value AND s.is_closed
-  CROSS JOIN LATERAL (SELECT CASE WHEN u.snapshot THEN greatest(u.moment, u.CreatedDate)
-    WHEN u.from_the_start THEN u.CreatedDate
-    WHEN u.LastStageChangeDate IS NOT NULL THEN u.LastStageChangeDate
-    ELSE greatest(u.CreatedDate, least(u.modified, end_of_day(u.CloseDate))) END AS moment) AS e
-  WHERE u.from_the_start OR NOT u.changes_known
-),
-amount_rows AS (
+stage_changes AS (FROM opportunity_moves()),
+snapshot AS (FROM opportunity_saves()),
+amount_rows AS (  -- no amount counts as 0, one that reads as no number as unknown
   SELECT Id, OpportunityId, CreatedDate, CreatedById, OldValue, NewValue,
-    coalesce(TRY_CAST(OldValue AS DOUBLE), 0) AS before, coalesce(TRY_CAST(NewValue AS DOUBLE), 0) AS after
+    CASE WHEN OldValue IS NULL THEN 0 ELSE TRY_CAST(OldValue AS DOUBLE) END AS before,
+    CASE WHEN NewValue IS NULL THEN 0 ELSE TRY_CAST(NewValue AS DOUBLE) END AS after
   FROM OpportunityFieldHistory
-  WHERE Field = 'Amount'
+  WHERE Field = 'Amount' AND OldValue IS DISTINCT FROM NewValue
   UNION ALL
   SELECT Id, OpportunityId, CreatedDate, CreatedById, CAST(old_amount AS VARCHAR), CAST(Amount AS VARCHAR),
     coalesce(old_amount, 0), coalesce(Amount, 0)
-  FROM step
+  FROM snapshot
   WHERE tells_amount
 ),
 amount_changes AS (
-  SELECT OpportunityId, CASE WHEN after > before THEN 'Raise Amount' ELSE 'Lower Amount' END,
+  SELECT OpportunityId, CASE WHEN after > before THEN 'Raise Amount' WHEN after < before THEN 'Lower Amount'
+      ELSE 'Change: Amount' END,
     CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
   FROM amount_rows
-  WHERE after <> before
+  WHERE coalesce(after <> before, TRUE)
 ),
 close_date_rows AS (
   SELECT Id, OpportunityId, CreatedDate, CreatedById,
@@ -209,7 +100,7 @@ close_date_rows AS (
   FROM OpportunityFieldHistory
   WHERE Field = 'CloseDate'
   UNION ALL
-  SELECT Id, OpportunityId, CreatedDate, CreatedById, old_close_date, CloseDate FROM step WHERE tells_close_date
+  SELECT Id, OpportunityId, CreatedDate, CreatedById, old_close_date, CloseDate FROM snapshot WHERE tells_close_date
 ),
 close_date_changes AS (
   SELECT OpportunityId, CASE WHEN after > before THEN 'Push Close Date' ELSE 'Pull Close Date' END,
@@ -238,6 +129,6 @@ SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT
   CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,
   CAST(direction AS TINYINT) AS direction, date_only
 FROM (
-  FROM created UNION ALL FROM stage_changes UNION ALL FROM closed_unseen UNION ALL FROM amount_changes
-  UNION ALL FROM close_date_changes UNION ALL FROM other_changes UNION ALL FROM quotes UNION ALL FROM touched
+  FROM created UNION ALL FROM stage_changes UNION ALL FROM amount_changes UNION ALL FROM close_date_changes
+  UNION ALL FROM other_changes UNION ALL FROM quotes UNION ALL FROM touched
 ) AS found;

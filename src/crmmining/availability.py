@@ -3,33 +3,39 @@
 from collections.abc import Sequence
 
 from crmmining.definitions import Kpi, Process
+from crmmining.definitions.process import STAGES
 from crmmining.tables import Tables
 
 
-def unmet(tables: Tables, needs: Sequence[str]) -> list[str]:
-    """Needs (tables or Table.Column, `|` between alternatives) that the source does not meet, once each."""
+def unmet(tables: Tables, process: Process, needs: Sequence[str]) -> list[str]:
+    """Needs (tables or Table.Column, `|` between alternatives) that the source does not meet, once each.
+
+    The alternative `stages.<Table>` is met by the lists the definitions state, whatever the source.
+    """
+    stated = {f"{STAGES}{root}" for root in process.stated}
     return [
         need.replace("|", " or ")
         for need in dict.fromkeys(needs)
-        if not any(tables.has(alternative) for alternative in need.split("|"))
+        if not any(tables.has(alternative) or alternative in stated for alternative in need.split("|"))
     ]
 
 
 def process_lacks(tables: Tables, process: Process) -> list[str]:
     """What keeps a process from being shown at all; empty when it can be."""
-    return unmet(tables, (process.root, *process.requires))
+    return unmet(tables, process, (process.root, *process.requires))
 
 
 def kpi_lacks(tables: Tables, process: Process, kpi: Kpi) -> list[str]:
     """What keeps a KPI of `process` from being computed; empty when it can be."""
     off = _off_milestones(tables, process)
-    lacking = [need for word in sorted(kpi.milestones(set(off))) for need in off[word]]
-    return sorted({*process_lacks(tables, process), *lacking, *unmet(tables, kpi.needs)})
+    words = kpi.milestones(set(off)) | _off_outcomes(process, kpi, set(off))
+    lacking = [need for word in sorted(words) for need in off[word]]
+    return sorted({*process_lacks(tables, process), *lacking, *unmet(tables, process, kpi.needs)})
 
 
 def switched_off(tables: Tables, process: Process) -> tuple[str, ...]:
     """Activities and milestones this source cannot show, each with the tables or columns it would take."""
-    lacking = {name: unmet(tables, activity.needs) for name, activity in process.activities.items()}
+    lacking = {name: unmet(tables, process, activity.needs) for name, activity in process.activities.items()}
     activities = [f"activity '{name}': needs {', '.join(needs)}" for name, needs in lacking.items() if needs]
     off = _off_milestones(tables, process)
     return (*activities, *(f"milestone '{word}': needs {', '.join(needs)}" for word, needs in off.items()))
@@ -39,8 +45,15 @@ def _off_milestones(tables: Tables, process: Process) -> dict[str, list[str]]:
     """Milestones none of whose activities this source can show, with what is missing."""
     off: dict[str, list[str]] = {}
     for word, names in process.milestones.items():
-        stated = [process.activities[name].needs for name in names if name in process.activities]
-        missing = [unmet(tables, needs) for needs in stated]
-        if len(missing) == len(names) and all(missing):
+        missing = [unmet(tables, process, process.needs_of(name)) for name in names]
+        if missing and all(missing):
             off[word] = sorted({need for needs in missing for need in needs})
     return off
+
+
+def _off_outcomes(process: Process, kpi: Kpi, off: set[str]) -> set[str]:
+    """Ends that are off and that a KPI cannot do without: those it names; if none, one of them must be on."""
+    named = kpi.outcomes(process.ends)
+    if named or not kpi.asks_outcome:
+        return named & off
+    return set(process.ends) if off.issuperset(process.ends) else set()

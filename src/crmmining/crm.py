@@ -51,7 +51,7 @@ def connect(
         datetime_format=datetime_format,
         roots={process.root for process in catalogue.processes.values()},
     )
-    name = Path(source).name if isinstance(source, str | Path) else "DuckDB connection"
+    name = Path(source).resolve().name if isinstance(source, str | Path) else "DuckDB connection"
     return Crm(loaded, catalogue, name)
 
 

@@ -61,16 +61,17 @@ def connection(catalogue: Catalogue) -> Iterator[duckdb.DuckDBPyConnection]:
             columns = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in spec.columns.items())
             database.execute(f'CREATE TABLE "{name}" ({columns})')
         database.execute(
-            "CREATE TABLE stages (value VARCHAR, position BIGINT, is_closed BOOLEAN, is_won BOOLEAN)"
+            "CREATE TABLE stages "
+            "(root VARCHAR, value VARCHAR, position BIGINT, is_closed BOOLEAN, is_won BOOLEAN)"
         )
         yield database
 
 
 @pytest.fixture
-def extract(
-    catalogue: Catalogue, connection: duckdb.DuckDBPyConnection
-) -> Callable[[str, Mapping[str, Table]], Extracted]:
-    def run(process: str, tables: Mapping[str, Table]) -> Extracted:
+def extract(catalogue: Catalogue, connection: duckdb.DuckDBPyConnection) -> Callable[..., Extracted]:
+    def run(process: str, tables: Mapping[str, Table], zone: str | None = None) -> Extracted:
+        if zone is not None:
+            connection.execute("SET VARIABLE time_zone = ?", [zone])
         for name, (header, *rows) in tables.items():
             columns = ", ".join(f'"{column}"' for column in header.split())
             places = ", ".join("?" for _ in header.split())

@@ -68,9 +68,10 @@ def test_a_stated_list_decides_what_is_lost_and_in_which_order(extract: Extract)
             "Lead": [LEAD, lead(status="Parked")],
             "LeadStatus": STATUS,
             "stages": [
-                "value position is_closed is_won",
-                ("Fresh", 0, False, False), ("Warm", 1, False, False), ("Ja", 2, True, True),
-                ("Parked", 3, True, False),
+                "root value position is_closed is_won",
+                ("Lead", "Fresh", 0, False, False), ("Lead", "Warm", 1, False, False),
+                ("Lead", "Ja", 2, True, True), ("Lead", "Parked", 3, True, False),
+                ("Case", "Warm", 0, True, False),
             ],
             "LeadHistory": [
                 HISTORY,

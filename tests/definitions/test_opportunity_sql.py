@@ -83,8 +83,10 @@ def test_a_stated_list_of_stages_replaces_the_orgs_own(extract: Extract) -> None
             "Opportunity": [OPPORTUNITY, opportunity("Ja")],
             "OpportunityStage": STAGES,
             "stages": [
-                "value position is_closed is_won",
-                ("Neu", 0, False, False), ("Prospecting", 1, False, False), ("Ja", 2, True, True),
+                "root value position is_closed is_won",
+                ("Opportunity", "Neu", 0, False, False), ("Opportunity", "Prospecting", 1, False, False),
+                ("Opportunity", "Ja", 2, True, True), ("Lead", "Neu", 7, True, False),
+                ("Case", "Ja", 8, True, False),
             ],
             "OpportunityFieldHistory": changes(
                 ("02 09:00", "StageName", "Prospecting", "Neu"), ("03 09:00", "StageName", "Neu", "Ja")

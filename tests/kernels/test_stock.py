@@ -10,7 +10,11 @@ from crmmining.kernels import stock
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 CREATE, WORK, CLOSE, REOPEN = range(4)
-SCHEMA = {"case_ix": pl.UInt32, "activity": pl.UInt16, "occurred_at": pl.Datetime("us", "UTC")}
+SCHEMA: dict[str, pl.DataType] = {
+    "case_ix": pl.UInt32(),
+    "activity": pl.UInt16(),
+    "occurred_at": pl.Datetime("us", "UTC"),
+}
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.integers(CREATE, REOPEN)), max_size=30).map(
     lambda rows: [
         (case, activity, START + timedelta(hours=hour))

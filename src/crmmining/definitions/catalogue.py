@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, expression_fault
-from crmmining.definitions.process import Process, text_hash
+from crmmining.definitions.process import STAGES, Process, text_hash
 from crmmining.errors import DefinitionError, SourceError, UnknownNameError
 from crmmining.tables import SourceSpec
 
@@ -185,13 +185,19 @@ def _processes(files: Mapping[str, _File], faults: list[str]) -> dict[str, Proce
             continue
         sql = file.sql if shared is None else f"{shared}\n{file.sql}"
         try:
-            process = Process.model_validate({**file.content, "name": name, "sql": sql})
+            process = Process.model_validate({**file.content, "name": name, "sql": sql, "stated": {}})
         except ValidationError as error:
             faults += _explain(file.label, error)
             continue
         faults += [f"{file.label}: {fault}" for fault in process.faults()]
         processes[name] = process
-    return processes
+    lists = {process.root: process.stages for process in processes.values() if process.stages.rows}
+    return {
+        name: process.model_copy(
+            update={"stated": {root: lists[root] for root in sorted(lists) if root in process.paths}}
+        )
+        for name, process in processes.items()
+    }
 
 
 def _kpis(files: Mapping[str, _File], processes: Mapping[str, Process], faults: list[str]) -> dict[str, Kpi]:
@@ -256,6 +262,11 @@ def _undeclared(source: SourceSpec, processes: Mapping[str, Process], kpis: Mapp
     faults = []
     for where, wanted in needs.items():
         for need in (alternative for several in wanted for alternative in several.split("|")):
+            if need.startswith(STAGES):
+                root = need.removeprefix(STAGES)
+                if root not in {process.root for process in processes.values()}:
+                    faults.append(f"{where}: '{need}': no process has the root '{root}'")
+                continue
             table, _, column = need.partition(".")
             spec = source.tables.get(table)
             if spec is None or (column and column not in spec.columns):

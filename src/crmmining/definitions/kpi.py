@@ -1,6 +1,7 @@
 """The closed set of KPI kinds: a tagged union on `kind`, one frozen type each."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import polars as pl
@@ -39,6 +40,16 @@ class KpiBase(Model):
         """Milestones among `known` that the KPI depends on."""
         plain = {re.sub(r"_(at|last|n)$", "", word) for word in self.words} | self.words
         return plain & known
+
+    @property
+    def asks_outcome(self) -> bool:
+        """Whether the KPI depends on how or whether cases ended."""
+        return bool(self.words & {"outcome", "outcome_at", "open"})
+
+    def outcomes(self, ends: Sequence[str]) -> set[str]:
+        """The `ends` of a process that the KPI asks for by name, as in `outcome = 'won'`."""
+        texts = [getattr(self, field, None) for field in ("of", "where", "column")]
+        return {word for word in ends if any(text and f"'{word}'" in text for text in texts)}
 
 
 class Volume(KpiBase):
@@ -100,6 +111,11 @@ class Stock(KpiBase):
     """Cases open at the end of each period."""
 
     kind: Literal["stock"]
+
+    @property
+    def words(self) -> set[str]:
+        """A stock counts what is open."""
+        return {"open"}
 
 
 Kpi = Annotated[

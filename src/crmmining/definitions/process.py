@@ -60,6 +60,8 @@ KPI_ROW = frozenset(
     ]
 )
 
+STAGES = "stages."  # begins a need for a stated list
+
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
@@ -73,6 +75,7 @@ class Activity(Model):
     """Where one kind of event comes from, in words an auditor can check against the source.
 
     `needs`: tables or Table.Column without which there can be none; `|` stands between alternatives.
+    `stages.<Table>` is met where `[stages]` are stated for the process with that root.
     """
 
     table: str
@@ -123,6 +126,7 @@ class Process(Model):
     sets: dict[Word, tuple[str, ...]]
     segments: dict[Word, str] = Field(default_factory=dict)
     stages: Stages = Stages()
+    stated: dict[str, Stages] = Field(default_factory=dict)  # of every root under [paths] that has a list
 
     @property
     def fingerprint(self) -> str:
@@ -161,6 +165,10 @@ class Process(Model):
         """Whether `activity` is declared, by itself or through a family."""
         return any(matches(name, activity) for name in self.activities)
 
+    def needs_of(self, activity: str) -> tuple[str, ...]:
+        """What `activity` needs, by itself or as one of a family."""
+        return next((stated.needs for name, stated in self.activities.items() if matches(name, activity)), ())
+
     def faults(self) -> list[str]:
         """Everything in the definition that refers to nothing, one line each."""
         found = [
@@ -191,7 +199,7 @@ class Process(Model):
             for name, activity in self.activities.items()
             for needs in activity.needs
             for need in needs.split("|")
-            if need.split(".")[0] not in self.paths
+            if need.removeprefix(STAGES).split(".")[0] not in self.paths
         ]
         return found
 

@@ -50,7 +50,8 @@ class Tables:
 
         Each view has every declared column: what was not supplied is a typed null, and a table that was not
         supplied has no rows. Rows whose `visible_from` is later are hidden; without one they always show.
-        `stages` (root, value, position, is_closed, is_won) becomes the table of that name. A naive `as_of` is UTC.
+        `stages` (root, value, position, is_closed, is_won) becomes the table of that name. A naive `as_of`
+        is UTC.
         """
         moment = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
         con = self.connection
