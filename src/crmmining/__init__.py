@@ -7,7 +7,9 @@ crm.event_log("opportunity").variants()
 crm.scorecard(by=["region"], period="month")
 """
 
-from crmmining.crm import Crm, connect
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from crmmining.errors import (
     CrmMiningError,
     DefinitionError,
@@ -15,8 +17,11 @@ from crmmining.errors import (
     SourceError,
     UnknownNameError,
 )
-from crmmining.eventlog import EventLog
-from crmmining.simulate import simulate
+
+if TYPE_CHECKING:
+    from crmmining.crm import Crm, connect
+    from crmmining.eventlog import EventLog
+    from crmmining.simulator import simulate
 
 __all__ = [
     "Crm",
@@ -29,3 +34,18 @@ __all__ = [
     "connect",
     "simulate",
 ]
+
+# Loaded when they are first asked for: polars, duckdb and pydantic together take half a second.
+_PLACES = {"Crm": "crm", "connect": "crm", "EventLog": "eventlog", "simulate": "simulator"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'crmmining' has no attribute '{name}'")
+    value: object = getattr(import_module(f"crmmining.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -192,7 +192,7 @@ def simulate(
     format
         csv or parquet.
     """
-    from crmmining.simulate import simulate as write  # noqa: PLC0415
+    from crmmining.simulator import simulate as write  # noqa: PLC0415
 
     write(folder, accounts=accounts, seed=seed, format=format)
     print(f"wrote {folder}")  # noqa: T201

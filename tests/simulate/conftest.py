@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from crmmining.simulate import simulate
+from crmmining.simulator import simulate
 
 Tables = dict[str, pl.DataFrame]
 

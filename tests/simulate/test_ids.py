@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from crmmining.simulate.ids import KEY_PREFIXES, in_order_of, make_ids, with_checksum
+from crmmining.simulator.ids import KEY_PREFIXES, in_order_of, make_ids, with_checksum
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from crmmining.errors import CrmMiningError, OutputError, UnknownNameError
-from crmmining.simulate import TABLES, simulate
-from crmmining.simulate.writing import staging
+from crmmining.simulator import TABLES, simulate
+from crmmining.simulator.writing import staging
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

@@ -2,7 +2,7 @@ import csv
 import json
 from pathlib import Path
 
-from crmmining.simulate import TABLES, simulate
+from crmmining.simulator import TABLES, simulate
 
 
 def test_the_sample_is_what_the_simulator_writes(sample_folder: Path, tmp_path: Path) -> None:

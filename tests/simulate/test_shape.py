@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from crmmining.simulate import TABLES
-from crmmining.simulate.ids import KEY_PREFIXES, with_checksum
+from crmmining.simulator import TABLES
+from crmmining.simulator.ids import KEY_PREFIXES, with_checksum
 
 from .conftest import Tables
 

@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from crmmining.simulate.worktime import WorkCalendar
+from crmmining.simulator.worktime import WorkCalendar
 
 HOUR = 3600.0
 ZONES = ["America/New_York", "Europe/Berlin", "Asia/Tokyo"]

@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import END, Ints, moments
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.words import FIRST_NAMES, LAST_NAMES
+from crmmining.simulator.arrays import END, Ints, moments
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.words import FIRST_NAMES, LAST_NAMES
 
 
 def flag(count: int, *, value: bool = False) -> pl.Series:

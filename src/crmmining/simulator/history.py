@@ -4,9 +4,9 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from crmmining.simulate.arrays import Ints, moments, pick
-from crmmining.simulate.columns import blank, flag
-from crmmining.simulate.ids import numbered
+from crmmining.simulator.arrays import Ints, moments, pick
+from crmmining.simulator.columns import blank, flag
+from crmmining.simulator.ids import numbered
 
 DataType = Literal[
     "Text", "DynamicEnum", "EntityId", "Currency", "Percent", "DateOnly", "Boolean", "TextArea"

@@ -9,26 +9,26 @@ import numpy as np
 import polars as pl
 
 from crmmining.errors import CrmMiningError, UnknownNameError
-from crmmining.simulate import picklists, sales_tables, service_tables
-from crmmining.simulate.accounts import (
+from crmmining.simulator import picklists, sales_tables, service_tables
+from crmmining.simulator.accounts import (
     Accounts,
     account_table,
     become_customers,
     contact_table,
     simulate_accounts,
 )
-from crmmining.simulate.arrays import FIRST_DAY, LAST_DAY, NEVER, NONE, pick
-from crmmining.simulate.campaign_tables import campaign_table, member_table
-from crmmining.simulate.cases import BASE_REOPENING, Cases, simulate_cases
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.effects import Effects
-from crmmining.simulate.ids import KEY_PREFIXES
-from crmmining.simulate.leads import BASE_CONVERSION, Leads, lead_table, simulate_leads
-from crmmining.simulate.opportunities import Opportunities, simulate_opportunities
-from crmmining.simulate.org import build_org
-from crmmining.simulate.touches import Activities, Conversions, Target, Touches
-from crmmining.simulate.world import World
-from crmmining.simulate.writing import Format, staging, write_table, write_truth
+from crmmining.simulator.arrays import FIRST_DAY, LAST_DAY, NEVER, NONE, pick
+from crmmining.simulator.campaign_tables import campaign_table, member_table
+from crmmining.simulator.cases import BASE_REOPENING, Cases, simulate_cases
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.effects import Effects
+from crmmining.simulator.ids import KEY_PREFIXES
+from crmmining.simulator.leads import BASE_CONVERSION, Leads, lead_table, simulate_leads
+from crmmining.simulator.opportunities import Opportunities, simulate_opportunities
+from crmmining.simulator.org import build_org
+from crmmining.simulator.touches import Activities, Conversions, Target, Touches
+from crmmining.simulator.world import World
+from crmmining.simulator.writing import Format, staging, write_table, write_truth
 
 TABLES: Final = frozenset({*KEY_PREFIXES, "_CEL_CURRENCIES"})
 """Every table that a simulation can write."""

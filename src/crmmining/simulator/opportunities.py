@@ -7,16 +7,16 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.accounts import Accounts
-from crmmining.simulate.arrays import DAY, END, HOUR, NEVER, NONE, Bools, Floats, Ints, whole
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.history import History, Saves
-from crmmining.simulate.ids import in_order_of, make_ids
-from crmmining.simulate.leads import Leads
-from crmmining.simulate.org import FIELD
-from crmmining.simulate.picklists import CURRENCIES, LOST, NEGOTIATION, PROPOSAL, WON, money_scale
-from crmmining.simulate.touches import Touches
-from crmmining.simulate.world import World
+from crmmining.simulator.accounts import Accounts
+from crmmining.simulator.arrays import DAY, END, HOUR, NEVER, NONE, Bools, Floats, Ints, whole
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.history import History, Saves
+from crmmining.simulator.ids import in_order_of, make_ids
+from crmmining.simulator.leads import Leads
+from crmmining.simulator.org import FIELD
+from crmmining.simulator.picklists import CURRENCIES, LOST, NEGOTIATION, PROPOSAL, WON, money_scale
+from crmmining.simulator.touches import Touches
+from crmmining.simulator.world import World
 
 _PER_ACCOUNT: Final = 1.2
 _ROUNDS: Final = 20

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from crmmining.simulate.arrays import Bools, Floats, Ints, whole
+from crmmining.simulator.arrays import Bools, Floats, Ints, whole
 
 
 class Dice:

@@ -5,12 +5,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import FIRST_DAY, LAST_DAY, Floats, Ints, pick
-from crmmining.simulate.columns import flag, set_up, text
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.effects import REWORK_PRODUCT
-from crmmining.simulate.ids import numbered
-from crmmining.simulate.org import ADMINISTRATOR, HOLIDAYS, SET_UP
+from crmmining.simulator.arrays import FIRST_DAY, LAST_DAY, Floats, Ints, pick
+from crmmining.simulator.columns import flag, set_up, text
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.effects import REWORK_PRODUCT
+from crmmining.simulator.ids import numbered
+from crmmining.simulator.org import ADMINISTRATOR, HOLIDAYS, SET_UP
 
 LEAD_STATUSES: Final = [
     "Open - Not Contacted",

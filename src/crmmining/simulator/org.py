@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import NONE, Floats, Ints, pick
-from crmmining.simulate.columns import flag, joined, set_up, text
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.ids import numbered
-from crmmining.simulate.words import FIRST_NAMES, LAST_NAMES
-from crmmining.simulate.worktime import WorkCalendar
+from crmmining.simulator.arrays import NONE, Floats, Ints, pick
+from crmmining.simulator.columns import flag, joined, set_up, text
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.ids import numbered
+from crmmining.simulator.words import FIRST_NAMES, LAST_NAMES
+from crmmining.simulator.worktime import WorkCalendar
 
 REGIONS: Final = ["North America", "EMEA", "APAC", "LATAM"]
 REGION_WEIGHTS: Final = [0.4, 0.3, 0.18, 0.12]

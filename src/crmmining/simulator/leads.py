@@ -6,15 +6,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import DAY, END, HOUR, NEVER, NONE, START, Bools, Floats, Ints, days, pick
-from crmmining.simulate.campaigns import ROUNDS, campaign_start
-from crmmining.simulate.columns import audit, flag, joined, person_names, text
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.effects import GOOD_SOURCE
-from crmmining.simulate.history import History, Saves
-from crmmining.simulate.ids import in_order_of, make_ids
-from crmmining.simulate.org import AUTOMATION, INSIDE, REGION_WEIGHTS
-from crmmining.simulate.picklists import (
+from crmmining.simulator.arrays import DAY, END, HOUR, NEVER, NONE, START, Bools, Floats, Ints, days, pick
+from crmmining.simulator.campaigns import ROUNDS, campaign_start
+from crmmining.simulator.columns import audit, flag, joined, person_names, text
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.effects import GOOD_SOURCE
+from crmmining.simulator.history import History, Saves
+from crmmining.simulator.ids import in_order_of, make_ids
+from crmmining.simulator.org import AUTOMATION, INSIDE, REGION_WEIGHTS
+from crmmining.simulator.picklists import (
     CONTACTED,
     CONVERTED,
     CURRENCIES,
@@ -25,9 +25,9 @@ from crmmining.simulate.picklists import (
     QUALIFIED,
     currency_of,
 )
-from crmmining.simulate.touches import Conversions, Touches
-from crmmining.simulate.words import COMPANY_FORMS, COMPANY_HEADS, COMPANY_TRADES, INDUSTRIES
-from crmmining.simulate.world import World
+from crmmining.simulator.touches import Conversions, Touches
+from crmmining.simulator.words import COMPANY_FORMS, COMPANY_HEADS, COMPANY_TRADES, INDUSTRIES
+from crmmining.simulator.world import World
 
 SOURCES: Final = ["Web", "Advertisement", "Trade Show", "Purchased List", "Partner", GOOD_SOURCE]
 SOURCE_WEIGHTS: Final = [0.32, 0.15, 0.14, 0.12, 0.12, 0.15]

@@ -6,10 +6,10 @@ from typing import Final, Literal
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import DAY, END, HOUR, MINUTE, NEVER, NONE, Ints, days, moments, pick, plans
-from crmmining.simulate.columns import audit, first_of, flag, text
-from crmmining.simulate.ids import in_order_of, make_ids
-from crmmining.simulate.world import World
+from crmmining.simulator.arrays import DAY, END, HOUR, MINUTE, NEVER, NONE, Ints, days, moments, pick, plans
+from crmmining.simulator.columns import audit, first_of, flag, text
+from crmmining.simulator.ids import in_order_of, make_ids
+from crmmining.simulator.world import World
 
 Target = Literal["Lead", "Contact", "Account", "Opportunity", "Case"]
 _TARGETS: Final[tuple[Target, ...]] = ("Lead", "Contact", "Account", "Opportunity", "Case")

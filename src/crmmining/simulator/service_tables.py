@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.accounts import Accounts
-from crmmining.simulate.arrays import (
+from crmmining.simulator.accounts import Accounts
+from crmmining.simulator.arrays import (
     DAY,
     END,
     HOUR,
@@ -20,11 +20,11 @@ from crmmining.simulate.arrays import (
     pick,
     plans,
 )
-from crmmining.simulate.cases import ORIGINS, PRIORITIES, SOLUTIONS, Cases
-from crmmining.simulate.columns import audit, flag, joined, text
-from crmmining.simulate.ids import in_order_of, make_ids, numbered
-from crmmining.simulate.org import ADMINISTRATOR, RECORD_TYPES
-from crmmining.simulate.picklists import (
+from crmmining.simulator.cases import ORIGINS, PRIORITIES, SOLUTIONS, Cases
+from crmmining.simulator.columns import audit, flag, joined, text
+from crmmining.simulator.ids import in_order_of, make_ids, numbered
+from crmmining.simulator.org import ADMINISTRATOR, RECORD_TYPES
+from crmmining.simulator.picklists import (
     CASE_STATUSES,
     CLOSED,
     CURRENCIES,
@@ -33,8 +33,8 @@ from crmmining.simulate.picklists import (
     WAITING,
     solutions,
 )
-from crmmining.simulate.words import SUBJECTS
-from crmmining.simulate.world import World
+from crmmining.simulator.words import SUBJECTS
+from crmmining.simulator.world import World
 
 _INCIDENT: Final = RECORD_TYPES.index(("Case", "Incident"))
 _KINDS: Final = ["Problem", "Question"]

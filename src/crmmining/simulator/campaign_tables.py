@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.accounts import Accounts
-from crmmining.simulate.arrays import (
+from crmmining.simulator.accounts import Accounts
+from crmmining.simulator.arrays import (
     DAY,
     END,
     FIRST_DAY,
@@ -20,20 +20,20 @@ from crmmining.simulate.arrays import (
     pick,
     sum_by,
 )
-from crmmining.simulate.campaigns import (
+from crmmining.simulator.campaigns import (
     CAMPAIGN_TITLES,
     CAMPAIGN_TYPES,
     CAMPAIGNS,
     campaign_ids,
     campaign_start,
 )
-from crmmining.simulate.columns import audit, first_of, flag, joined, text
-from crmmining.simulate.ids import in_order_of, make_ids
-from crmmining.simulate.leads import Leads
-from crmmining.simulate.opportunities import Opportunities
-from crmmining.simulate.org import AUTOMATION, MARKETING
-from crmmining.simulate.picklists import USUAL_RATES, WON
-from crmmining.simulate.world import World
+from crmmining.simulator.columns import audit, first_of, flag, joined, text
+from crmmining.simulator.ids import in_order_of, make_ids
+from crmmining.simulator.leads import Leads
+from crmmining.simulator.opportunities import Opportunities
+from crmmining.simulator.org import AUTOMATION, MARKETING
+from crmmining.simulator.picklists import USUAL_RATES, WON
+from crmmining.simulator.world import World
 
 _DURATION: Final = 120 * DAY
 

@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import DAY, START, Ints
-from crmmining.simulate.effects import GOOD_SOURCE
-from crmmining.simulate.ids import in_order_of, make_ids
+from crmmining.simulator.arrays import DAY, START, Ints
+from crmmining.simulator.effects import GOOD_SOURCE
+from crmmining.simulator.ids import in_order_of, make_ids
 
 ROUNDS: Final = 4
 """Campaigns per lead source."""

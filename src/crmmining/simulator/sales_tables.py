@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.accounts import Accounts
-from crmmining.simulate.arrays import (
+from crmmining.simulator.accounts import Accounts
+from crmmining.simulator.arrays import (
     DAY,
     END,
     NEVER,
@@ -19,14 +19,14 @@ from crmmining.simulate.arrays import (
     number_text,
     pick,
 )
-from crmmining.simulate.campaigns import campaign_ids
-from crmmining.simulate.columns import audit, flag, joined
-from crmmining.simulate.history import History, Saves
-from crmmining.simulate.ids import in_order_of, make_ids, numbered
-from crmmining.simulate.leads import SOURCES
-from crmmining.simulate.opportunities import Opportunities
-from crmmining.simulate.org import RECORD_TYPES
-from crmmining.simulate.picklists import (
+from crmmining.simulator.campaigns import campaign_ids
+from crmmining.simulator.columns import audit, flag, joined
+from crmmining.simulator.history import History, Saves
+from crmmining.simulator.ids import in_order_of, make_ids, numbered
+from crmmining.simulator.leads import SOURCES
+from crmmining.simulator.opportunities import Opportunities
+from crmmining.simulator.org import RECORD_TYPES
+from crmmining.simulator.picklists import (
     CURRENCIES,
     FORECAST_NAMES,
     FORECASTS,
@@ -37,7 +37,7 @@ from crmmining.simulate.picklists import (
     STAGES,
     WON,
 )
-from crmmining.simulate.world import World
+from crmmining.simulator.world import World
 
 _TYPES: Final = ["New Business", "Existing Business"]
 _NEW_BUSINESS: Final = RECORD_TYPES.index(("Opportunity", "New Business"))

@@ -8,17 +8,17 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.accounts import Accounts
-from crmmining.simulate.arrays import DAY, END, HOUR, MINUTE, NEVER, Bools, Floats, Ints, pick, whole
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.effects import CHANGE_DATE, REWORK_PRODUCT
-from crmmining.simulate.history import History, Saves
-from crmmining.simulate.ids import in_order_of, make_ids
-from crmmining.simulate.org import AUTOMATION, SUPPORT
-from crmmining.simulate.picklists import CASE_STATUSES, CLOSED, ESCALATED, NEW, PRODUCTS, WAITING, WORKING
-from crmmining.simulate.touches import Touches
-from crmmining.simulate.words import SUBJECTS
-from crmmining.simulate.world import World
+from crmmining.simulator.accounts import Accounts
+from crmmining.simulator.arrays import DAY, END, HOUR, MINUTE, NEVER, Bools, Floats, Ints, pick, whole
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.effects import CHANGE_DATE, REWORK_PRODUCT
+from crmmining.simulator.history import History, Saves
+from crmmining.simulator.ids import in_order_of, make_ids
+from crmmining.simulator.org import AUTOMATION, SUPPORT
+from crmmining.simulator.picklists import CASE_STATUSES, CLOSED, ESCALATED, NEW, PRODUCTS, WAITING, WORKING
+from crmmining.simulator.touches import Touches
+from crmmining.simulator.words import SUBJECTS
+from crmmining.simulator.world import World
 
 BASE_REOPENING: Final = 0.08
 _REOPENING_AGAIN: Final = 0.2

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from crmmining.simulate.arrays import Ints
+from crmmining.simulator.arrays import Ints
 
 KEY_PREFIXES: Final = {
     "Account": "001",

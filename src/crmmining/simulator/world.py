@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crmmining.simulate.arrays import Floats, Ints
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.effects import SLOW_REGION, Effects
-from crmmining.simulate.org import REGIONS, Org
+from crmmining.simulator.arrays import Floats, Ints
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.effects import SLOW_REGION, Effects
+from crmmining.simulator.org import REGIONS, Org
 
 
 @dataclass(frozen=True)

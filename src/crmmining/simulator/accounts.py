@@ -6,17 +6,17 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import END, HOUR, NEVER, NONE, START, Floats, Ints, days, pick
-from crmmining.simulate.columns import audit, flag, joined, person_names, text
-from crmmining.simulate.dice import Dice
-from crmmining.simulate.history import History, Saves
-from crmmining.simulate.ids import in_order_of, make_ids
-from crmmining.simulate.leads import SOURCES, Leads, company_names
-from crmmining.simulate.org import AUTOMATION, FIELD, REGION_WEIGHTS, REGIONS
-from crmmining.simulate.picklists import CURRENCIES, currency_of
-from crmmining.simulate.touches import Touches
-from crmmining.simulate.words import INDUSTRIES
-from crmmining.simulate.world import World
+from crmmining.simulator.arrays import END, HOUR, NEVER, NONE, START, Floats, Ints, days, pick
+from crmmining.simulator.columns import audit, flag, joined, person_names, text
+from crmmining.simulator.dice import Dice
+from crmmining.simulator.history import History, Saves
+from crmmining.simulator.ids import in_order_of, make_ids
+from crmmining.simulator.leads import SOURCES, Leads, company_names
+from crmmining.simulator.org import AUTOMATION, FIELD, REGION_WEIGHTS, REGIONS
+from crmmining.simulator.picklists import CURRENCIES, currency_of
+from crmmining.simulator.touches import Touches
+from crmmining.simulator.words import INDUSTRIES
+from crmmining.simulator.world import World
 
 _TYPES: Final = ["Prospect", "Customer"]
 _RATINGS: Final = ["Cold", "Warm", "Hot"]

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulate.arrays import DAY, HOUR, Floats, Ints, whole
+from crmmining.simulator.arrays import DAY, HOUR, Floats, Ints, whole
 
 _FROM: Final = datetime(2022, 12, 1)  # noqa: DTZ001  a naive grid, localised by polars
 _UNTIL: Final = datetime(2031, 1, 1)  # noqa: DTZ001
