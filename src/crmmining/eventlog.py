@@ -1,7 +1,7 @@
 """The event log: coded, sorted, reconciled; filters return new logs, verbs return plain frames."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, reduce
 from operator import and_
@@ -24,7 +24,7 @@ class Partition(NamedTuple):
     cases: pl.DataFrame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EventLog:
     """What happened in one process, as of one moment.
 
@@ -35,6 +35,8 @@ class EventLog:
 
     >>> import crmmining as cm
     >>> log = cm.connect("data/sample").event_log("case")
+    >>> log
+    EventLog(case: 416 cases, 5282 events, as_of=2025-12-31T23:14:29Z)
     >>> log.events.columns[:3], log.cases.columns[:2]
     (['case_id', 'activity', 'occurred_at'], ['case_id', 'created_at'])
     """
@@ -42,9 +44,15 @@ class EventLog:
     process: Process
     as_of: datetime
     activities: tuple[str, ...]
-    partitions: tuple[Partition, ...] = field(repr=False)
-    quality: pl.DataFrame = field(repr=False)
-    off: tuple[str, ...] = field(default=(), repr=False)
+    partitions: tuple[Partition, ...]
+    quality: pl.DataFrame
+    off: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        cases = sum(p.cases.height for p in self.partitions)
+        events = sum(p.events.height for p in self.partitions)
+        moment = f"{self.as_of:%Y-%m-%dT%H:%M:%SZ}"
+        return f"EventLog({self.process.name}: {cases} cases, {events} events, as_of={moment})"
 
     @cached_property
     def events(self) -> pl.DataFrame:

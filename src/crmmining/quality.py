@@ -58,7 +58,8 @@ def account(
         schema=SCHEMA,
         orient="row",
     )
-    return pl.concat([*parts, said])
+    order = pl.col("scope").replace_strict(["table", "log", "event"], [0, 1, 2])
+    return pl.concat([*parts, said]).sort(order, maintain_order=True)
 
 
 def _scoped(quality: pl.DataFrame, scope: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from crmmining.show.scorecard import KpiLines, Period, current_period, lines_of
 _MOST_VARIANTS = 15
 _SCOPES = {
     "table": "From the source to tables",
-    "log": "From tables to events",
+    "log": "From tables to events, process by process (many rows concern another process)",
     "event": "From events to event logs",
 }
 _DISPOSITIONS = ("used", "quarantined", "filtered")
