@@ -27,10 +27,13 @@ demo: .venv/.runtime  ## the main job on data/sample: scorecard, logs and report
 	@echo 'The logs behind the numbers:  out/demo/{events,cases,variants,transitions}/<process>.parquet'
 
 test: lint test-min  ## every check: lint, types, the lowest supported versions, all tests and examples
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-min: .venv-min/.ready  ## the tests of the core on the lowest supported versions
-	.venv-min/bin/python -m pytest -m 'not packaging' $(addprefix --ignore=,$(NEED_MORE))
+	.venv-min/bin/python -m pytest $(PARALLEL) -m 'not packaging' $(addprefix --ignore=,$(NEED_MORE))
+
+# One process per core; the tests of one file stay together, with what they load.
+PARALLEL := --numprocesses auto --dist loadfile
 
 # Tests that lean on more than the core does: the runner of notebooks, pm4py.
 NEED_MORE := tests/docs tests/parity

@@ -12,7 +12,7 @@ import pytest
 import crmmining as cm
 from crmmining import sources, tables
 from crmmining.definitions import Process, read_catalogue, shipped
-from crmmining.eventlog import EventLog, Partition, partition
+from crmmining.eventlog import VALUES, EventLog, Partition, partition
 from crmmining.kernels import coding
 from crmmining.tables import OrgSpec
 
@@ -42,7 +42,7 @@ DEAL = Process.model_validate(
             "touched": ["Call"],
         },
         "sets": {"core": ["Create", "Stage: *", "Win", "Lose", "Reopen"]},
-        "segments": {"region": "region"},
+        "segments": {"region": "region", "country": "country"},
     }
 )
 
@@ -84,8 +84,13 @@ def log_of(
     process: Process = DEAL,
     as_of: float = 400,
     partitions: int = 1,
+    changes: Sequence[tuple[str, str, float, str | None]] = (),
 ) -> EventLog:
-    """A log from (case, activity, day[, direction]) and the attributes of its cases."""
+    """A log from (case, activity, day[, direction]) and the attributes of its cases.
+
+    `changes`: (case, attribute, day, value), the first of a case and attribute being what it began with;
+    those of one day follow each other as they are given.
+    """
     flat = pl.DataFrame(
         [(case, activity, day(when), *(rest or (None,))) for case, activity, when, *rest in events],
         schema={
@@ -98,17 +103,18 @@ def log_of(
     ).with_columns(rank=pl.lit(0, pl.UInt8), source_id=pl.lit(""))
     born = flat.group_by("case_id").agg(created_at=pl.col("occurred_at").min()).sort("case_id")
     known = dict(cases or {})
-    columns = sorted({"region", *(name for attributes in known.values() for name in attributes)})
+    columns = sorted({"region", *(name for given in known.values() for name in given)} - {"truncated"})
     texts = {name: [known.get(case, {}).get(name) for case in born["case_id"]] for name in columns}
     frame = born.with_columns(pl.Series(name, values, strict=False) for name, values in texts.items())
-    frame = frame.with_columns(pl.col("region").cast(pl.String), truncated=pl.lit(value=False))
+    cut_off = [bool(known.get(case, {}).get("truncated")) for case in born["case_id"]]
+    frame = frame.with_columns(pl.col("region").cast(pl.String), pl.Series("truncated", cut_off))
     names = tuple(sorted(flat["activity"].unique()))
     made: list[Partition] = []
     for part in range(partitions):
         mine = frame.gather_every(partitions, part)
         own = flat.filter(pl.col("case_id").is_in(mine["case_id"].implode()))
         coded = coding.code(own, cases=mine["case_id"], activities=names)
-        made.append(partition(process, coded, mine))
+        made.append(partition(process, coded, mine, _values(changes, mine["case_id"].to_list())))
     quality = pl.DataFrame(
         {
             "table": [f"{process.name} events"],
@@ -119,6 +125,16 @@ def log_of(
         }
     )
     return EventLog(process, day(as_of), names, tuple(made), quality)
+
+
+def _values(changes: Sequence[tuple[str, str, float, str | None]], cases: Sequence[str]) -> pl.DataFrame:
+    rows = [
+        (cases.index(case), attribute, day(when), seq, value)
+        for seq, (case, attribute, when, value) in enumerate(changes)
+        if case in cases
+    ]
+    order = ["case_ix", pl.col("attribute").cast(pl.String), "since", "seq"]
+    return pl.DataFrame(rows, schema=VALUES, orient="row").sort(order)
 
 
 ROOTS = {"Account", "Lead", "Opportunity", "Case"}

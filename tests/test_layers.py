@@ -16,11 +16,11 @@ LONGEST = 400
 # From the ground up. A room imports only from rooms below its own floor; two on one floor do not meet.
 FLOORS = (
     {"errors"},
-    {"kernels", "periods", "summaries"},
+    {"disclosure", "kernels", "periods", "summaries"},
     {"tables"},
     {"sources", "definitions"},
     {"eventlog", "availability"},
-    {"extract", "measure", "quality"},
+    {"extract", "imperfections", "measure", "quality"},
     {"show"},
     {"crm"},
     {"batch", "targets"},

@@ -1,13 +1,16 @@
--- Account management: one case per account. Runs after source.sql, wherever the Salesforce tables are visible.
+-- Account management: one case per account. Runs after the files of [sql] in source.toml: `changes` is what history tells,
+-- `conversions` who was converted when, `touches` work that is done, `people` who they are, `merges` who lives on in whom.
 -- An account never ends: its case gathers what happens to it and below it (contacts, leads, opportunities, cases).
+-- Read `cases` first, then `events`: every CTE is one source of events. `unused` says of every other row why it tells
+-- none, `attributes` how what `cases` shows has changed.
 
 CREATE OR REPLACE TEMP VIEW cases AS
 SELECT
   a.Id AS case_id,
   a.CreatedDate AS created_at,
-  coalesce(a.CreatedDate < (SELECT min(CreatedDate) FROM AccountHistory), FALSE)
-    AND a.Id NOT IN (SELECT AccountId FROM AccountHistory
-      WHERE Field IN ('created', 'accountCreatedFromLead') AND AccountId IS NOT NULL) AS truncated,
+  coalesce(a.CreatedDate < (SELECT min(since) FROM coverage WHERE root = 'Account'), FALSE)
+    AND a.Id NOT IN (SELECT record_id FROM changes
+      WHERE root = 'Account' AND field IN ('created', 'accountCreatedFromLead')) AS truncated,
   a.Name AS account,
   h.owner,
   h.manager,
@@ -29,89 +32,232 @@ LEFT JOIN people AS h ON h.Id = a.OwnerId
 LEFT JOIN RecordType AS t ON t.Id = a.RecordTypeId
 WHERE a.IsDeleted IS NOT TRUE;
 
-CREATE OR REPLACE TEMP VIEW events AS
+-- Whose work it was: Salesforce derives AccountId from what an activity is about; where it is missing we do the same. What
+-- conversion moved here from a lead reached the account with the conversion; it was no work for an account still to come.
+CREATE OR REPLACE TEMP TABLE account_touches AS
 WITH
-created AS (
-  SELECT Id AS case_id, 'Create Account' AS activity, CreatedDate AS occurred_at, CreatedDate AS recorded_at,
-    CreatedById AS actor, 0 AS rank, Id AS source_id, NULL AS old_value, NULL AS new_value, NULL AS direction,
-    FALSE AS date_only
-  FROM Account
+survivor AS (SELECT loser_id, survivor_id FROM merges WHERE root = 'Account'),
+born AS (
+  SELECT coalesce(s.survivor_id, a.Id) AS case_id, min(a.CreatedDate) AS moment
+  FROM Account AS a
+  LEFT JOIN survivor AS s ON s.loser_id = a.Id
+  GROUP BY ALL
 ),
--- A change of owner, told by one word or several, by names beside Ids or alone. An account has no queue.
-owner_rows AS (
-  SELECT Id, AccountId, CreatedDate, CreatedById, Field, OldValue, NewValue,
-    coalesce(is_id(coalesce(NewValue, OldValue)), FALSE) AS by_id
-  FROM AccountHistory
-  WHERE Field IN ('Owner', 'ownerAssignment', 'ownerAccepted')
-    AND (OldValue IS DISTINCT FROM NewValue OR (Field = 'Owner' AND NewValue IS NULL))
-),
-owners AS (
-  SELECT AccountId, 'Change Owner', CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
-  FROM owner_rows
-  QUALIFY (by_id OR NOT bool_or(by_id) OVER (PARTITION BY AccountId, CreatedDate))
-    AND row_number() OVER (PARTITION BY AccountId, CreatedDate, OldValue, NewValue ORDER BY Field = 'Owner', Id) = 1
-),
-other_changes AS (
-  SELECT case_id, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
-  FROM field_changes('Account')
-  WHERE Field <> 'Owner'
-),
-contacts AS (
-  SELECT AccountId, 'Add Contact', CreatedDate, CreatedDate, CreatedById, 50, Id, NULL, Name, NULL, FALSE
-  FROM Contact
-  -- the contact behind a person account is the account itself
-  WHERE AccountId IS NOT NULL AND IsPersonAccount IS NOT TRUE AND IsDeleted IS NOT TRUE
-),
--- A lead converted into the account, new or existing. The moment is in the lead's history; else only the day is known.
-lead_conversions AS (
-  SELECT l.ConvertedAccountId, 'Convert Lead', e.moment, e.moment, coalesce(h.actor, l.LastModifiedById), 40,
-    coalesce(h.source_id, l.Id), NULL, l.Name, NULL, h.moment IS NULL
-  FROM Lead AS l
-  LEFT JOIN (
-    SELECT LeadId, min(CreatedDate) AS moment, arg_min(Id, (CreatedDate, Id)) AS source_id,
-      arg_min(CreatedById, (CreatedDate, Id)) AS actor
-    FROM LeadHistory WHERE Field = 'leadConverted' GROUP BY LeadId
-  ) AS h ON h.LeadId = l.Id
-  CROSS JOIN LATERAL (SELECT coalesce(h.moment, greatest(l.CreatedDate, least(end_of_day(l.ConvertedDate),
-    coalesce(l.SystemModstamp, l.LastModifiedDate)))) AS moment) AS e
-  WHERE l.ConvertedAccountId IS NOT NULL AND l.IsDeleted IS NOT TRUE
-    AND (h.moment IS NOT NULL OR l.ConvertedDate IS NOT NULL)
-),
-opportunities AS (
-  SELECT AccountId, 'Create Opportunity', CreatedDate, CreatedDate, CreatedById, 60, Id, NULL, Name, NULL, FALSE
-  FROM Opportunity
-  WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE
-  UNION ALL
-  SELECT o.AccountId, e.activity, e.occurred_at, e.recorded_at, e.actor, 200, e.source_id, NULL, o.Name, NULL, e.date_only
-  FROM opportunity_ends() AS e
-  JOIN Opportunity AS o ON o.Id = e.OpportunityId
-  WHERE o.AccountId IS NOT NULL AND o.IsDeleted IS NOT TRUE
-),
-cases_below AS (
-  SELECT AccountId, 'Open Case', CreatedDate, CreatedDate, CreatedById, 60, Id, NULL, Subject, NULL, FALSE
-  FROM "Case"
-  WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE
-  UNION ALL
-  SELECT c.AccountId, m.activity, m.occurred_at, m.recorded_at, m.actor, 200, m.source_id, NULL, c.Subject, NULL,
-    m.date_only
-  FROM case_moves() AS m
-  JOIN "Case" AS c ON c.Id = m.case_id
-  WHERE m.activity IN ('Close Case', 'Reopen Case') AND c.AccountId IS NOT NULL AND c.IsDeleted IS NOT TRUE
-),
-touched AS (  -- Salesforce derives AccountId from what an activity is about; where it is missing we do the same
-  SELECT a.Id, t.activity, t.occurred_at, t.recorded_at, t.actor, 120, t.Id, NULL, NULL, NULL, t.date_only
+about AS (
+  SELECT t.*, coalesce(t.AccountId, o.AccountId, CASE WHEN starts_with(t.WhatId, '001') THEN t.WhatId END, k.AccountId)
+    AS account_id
   FROM touches AS t
   LEFT JOIN Opportunity AS o ON o.Id = t.WhatId
   LEFT JOIN Contact AS k ON k.Id = t.WhoId
-  -- what conversion moved here from a lead, before the account was, was done for the lead
-  JOIN Account AS a ON a.Id = coalesce(t.AccountId, o.AccountId,
-      CASE WHEN starts_with(t.WhatId, '001') THEN t.WhatId END, k.AccountId)
-    AND t.recorded_at >= a.CreatedDate
 )
-SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT) AS rank, source_id,
-  CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,
-  CAST(direction AS TINYINT) AS direction, date_only
-FROM (
-  FROM created UNION ALL FROM owners UNION ALL FROM other_changes UNION ALL FROM contacts UNION ALL FROM lead_conversions
-  UNION ALL FROM opportunities UNION ALL FROM cases_below UNION ALL FROM touched
-) AS found;
+SELECT b.case_id, t.activity, t.occurred_at, greatest(t.recorded_at, t.moved_at) AS recorded_at, t.actor, t.date_only,
+  t.source_table, t.Id
+FROM about AS t
+LEFT JOIN survivor AS s ON s.loser_id = t.account_id
+JOIN born AS b ON b.case_id = coalesce(s.survivor_id, t.account_id) AND t.recorded_at >= b.moment;
+
+CREATE OR REPLACE TEMP VIEW events AS
+WITH
+survivor AS (FROM merges WHERE root = 'Account'),
+created AS (
+  SELECT Id AS case_id, 'Create Account' AS activity, CreatedDate AS occurred_at, CreatedById AS actor, 0 AS rank,
+    Id AS record_id, 'Account' AS source_table, Id AS source_id
+  FROM Account
+  WHERE IsDeleted IS NOT TRUE
+),
+owners AS (  -- an account has no queue
+  SELECT case_id, 'Change Owner' AS activity, moment AS occurred_at, actor, 100 AS rank, seq, record_id, source_table,
+    source_id, old_value, new_value
+  FROM changes
+  WHERE root = 'Account' AND column_name = 'OwnerId'
+),
+warmth (word, level) AS (VALUES ('cold', 1), ('warm', 2), ('hot', 3)),
+ratings AS (
+  SELECT c.case_id, CASE WHEN n.level > o.level THEN 'Raise Rating' WHEN n.level < o.level THEN 'Lower Rating'
+      ELSE 'Change Rating' END AS activity,
+    c.moment AS occurred_at, c.actor, 150 AS rank, c.seq, c.record_id, c.source_table, c.source_id, c.old_value,
+    c.new_value, sign(n.level - o.level) AS direction, n.level - o.level AS delta
+  FROM changes AS c
+  LEFT JOIN warmth AS o ON o.word = lower(c.old_value)
+  LEFT JOIN warmth AS n ON n.word = lower(c.new_value)
+  WHERE c.root = 'Account' AND c.field = 'Rating'
+),
+other_changes AS (
+  SELECT case_id, CASE WHEN column_name = 'Name' THEN 'Rename Account' WHEN kind = 'mark' THEN 'Mark: ' || field
+      ELSE 'Change: ' || field END AS activity,
+    moment AS occurred_at, actor, 150 AS rank, seq, record_id, source_table, source_id, old_value, new_value
+  FROM changes
+  WHERE root = 'Account' AND column_name IS DISTINCT FROM 'OwnerId'
+    AND field NOT IN ('Rating', 'created', 'accountCreatedFromLead', 'accountMerged')
+),
+-- A merge is told by the account that went into another; the mark on the other tells when. A mark alone stands for itself.
+merged AS (
+  SELECT survivor_id AS case_id, 'Merge Account' AS activity, moment AS occurred_at, 150 AS rank, into_id AS record_id,
+    'Account' AS source_table, loser_id AS source_id, loser_id AS old_value, into_id AS new_value, estimated AS date_only
+  FROM survivor
+  UNION ALL BY NAME
+  SELECT case_id, 'Merge Account' AS activity, moment AS occurred_at, actor, 150 AS rank, seq, record_id, source_table,
+    source_id
+  FROM changes
+  WHERE root = 'Account' AND field = 'accountMerged' AND source_id NOT IN (SELECT source_id FROM survivor)
+),
+contacts AS (  -- the contact behind a person account is the account itself
+  SELECT AccountId AS case_id, 'Add Contact' AS activity, CreatedDate AS occurred_at, CreatedById AS actor, 50 AS rank,
+    Id AS record_id, 'Contact' AS source_table, Id AS source_id, Name AS new_value
+  FROM Contact
+  WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE AND IsPersonAccount IS NOT TRUE
+    AND Id NOT IN (SELECT PersonContactId FROM Account WHERE PersonContactId IS NOT NULL)
+),
+lead_conversions AS (  -- into the account, new or existing
+  SELECT account_id AS case_id, 'Convert Lead' AS activity, moment AS occurred_at, actor, 40 AS rank,
+    lead_id AS record_id, source_table, source_id, lead_name AS new_value, date_only
+  FROM conversions
+  WHERE account_id IS NOT NULL AND lead_deleted IS NOT TRUE AND moment <= as_of()
+),
+opportunities AS (
+  SELECT AccountId AS case_id, 'Create Opportunity' AS activity, CreatedDate AS occurred_at, CreatedById AS actor,
+    60 AS rank, Id AS record_id, 'Opportunity' AS source_table, Id AS source_id, Name AS new_value
+  FROM Opportunity
+  WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE
+  UNION ALL BY NAME
+  SELECT o.AccountId AS case_id, m.activity, m.occurred_at, m.recorded_at, m.actor, m.rank, m.seq, o.Id AS record_id,
+    m.source_table, m.source_id, o.Name AS new_value, m.date_only
+  FROM opportunity_moves AS m
+  JOIN Opportunity AS o ON o.Id = m.OpportunityId
+  WHERE o.AccountId IS NOT NULL AND o.IsDeleted IS NOT TRUE
+    AND m.activity IN ('Win Opportunity', 'Lose Opportunity', 'Close Opportunity', 'Reopen Opportunity')
+),
+cases_below AS (
+  SELECT AccountId AS case_id, 'Open Case' AS activity, CreatedDate AS occurred_at, CreatedById AS actor, 60 AS rank,
+    Id AS record_id, 'Case' AS source_table, Id AS source_id, Subject AS new_value
+  FROM "Case"
+  WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE
+  UNION ALL BY NAME
+  SELECT c.AccountId AS case_id, m.activity, m.occurred_at, m.recorded_at, m.actor, m.rank, m.seq, m.record_id, m.source_table,
+    m.source_id, c.Subject AS new_value, m.date_only
+  FROM case_moves AS m
+  JOIN "Case" AS c ON c.Id = m.case_id
+  WHERE m.activity IN ('Close Case', 'Reopen Case') AND c.AccountId IS NOT NULL AND c.IsDeleted IS NOT TRUE
+),
+touched AS (
+  SELECT case_id, activity, occurred_at, recorded_at, actor, 120 AS rank, Id AS record_id, source_table, Id AS source_id,
+    date_only
+  FROM account_touches
+),
+found AS (
+  FROM created UNION ALL BY NAME FROM owners UNION ALL BY NAME FROM ratings UNION ALL BY NAME FROM other_changes
+  UNION ALL BY NAME FROM merged UNION ALL BY NAME FROM contacts UNION ALL BY NAME FROM lead_conversions
+  UNION ALL BY NAME FROM opportunities UNION ALL BY NAME FROM cases_below UNION ALL BY NAME FROM touched
+)
+SELECT coalesce(s.survivor_id, f.case_id) AS case_id, f.activity, f.occurred_at,
+  coalesce(f.recorded_at, f.occurred_at) AS recorded_at, f.actor, CAST(f.rank AS UTINYINT) AS rank,
+  CAST(coalesce(f.seq, 0) AS USMALLINT) AS seq, f.record_id, f.source_table, f.source_id,
+  CAST(f.old_value AS VARCHAR) AS old_value, CAST(f.new_value AS VARCHAR) AS new_value,
+  CAST(f.direction AS TINYINT) AS direction, CAST(f.delta AS DOUBLE) AS delta, coalesce(f.date_only, FALSE) AS date_only
+FROM found AS f
+LEFT JOIN survivor AS s ON s.loser_id = f.case_id;
+
+CREATE OR REPLACE TEMP VIEW unused AS
+WITH
+aside AS (SELECT source_table, source_id, min(reason) AS reason FROM set_aside GROUP BY ALL),
+place AS (SELECT Id, IsDeleted IS TRUE AND Id NOT IN (SELECT loser_id FROM merges WHERE root = 'Account') AS gone FROM Account)
+SELECT 'Account' AS source_table, Id AS source_id, 'deleted row' AS reason FROM Account WHERE IsDeleted
+UNION ALL
+SELECT 'AccountHistory', h.Id, CASE WHEN a.reason IS NOT NULL THEN a.reason
+    WHEN p.gone THEN 'the account is deleted'
+    WHEN h.Field IN ('created', 'accountCreatedFromLead') THEN 'the account itself tells its creation'
+    WHEN h.Field = 'accountMerged' THEN 'the account that went into this one tells the merge' END
+FROM AccountHistory AS h
+LEFT JOIN aside AS a ON a.source_table = 'AccountHistory' AND a.source_id = h.Id
+LEFT JOIN place AS p ON p.Id = h.AccountId
+WHERE a.reason IS NOT NULL OR p.gone OR h.Field IN ('created', 'accountCreatedFromLead', 'accountMerged')
+UNION ALL
+SELECT 'Contact', k.Id, CASE WHEN k.IsDeleted THEN 'deleted row' WHEN k.AccountId IS NULL THEN 'contact of no account'
+    WHEN k.IsPersonAccount OR k.Id IN (SELECT PersonContactId FROM Account WHERE PersonContactId IS NOT NULL)
+      THEN 'the person account itself'
+    ELSE 'the account is deleted or unknown' END
+FROM Contact AS k
+UNION ALL
+SELECT 'Lead', l.Id, CASE WHEN l.IsDeleted THEN 'deleted row' WHEN c.moment IS NULL OR c.moment > as_of() THEN 'not converted'
+    WHEN c.account_id IS NULL THEN 'converted into no account'
+    WHEN c.source_table = 'LeadHistory' THEN 'its history tells the conversion'
+    ELSE 'the account is deleted or unknown' END
+FROM Lead AS l
+LEFT JOIN conversions AS c ON c.lead_id = l.Id
+UNION ALL
+SELECT 'LeadHistory', h.Id, coalesce(a.reason, 'tells no conversion into an account')
+FROM LeadHistory AS h
+LEFT JOIN aside AS a ON a.source_table = 'LeadHistory' AND a.source_id = h.Id
+UNION ALL
+SELECT 'Opportunity', Id, CASE WHEN IsDeleted THEN 'deleted row' WHEN AccountId IS NULL THEN 'opportunity of no account'
+    ELSE 'the account is deleted or unknown' END
+FROM Opportunity
+UNION ALL
+SELECT h.source_table, h.Id, coalesce(a.reason, 'tells no ending or reopening of an account''s opportunity')
+FROM (SELECT 'OpportunityFieldHistory' AS source_table, Id FROM OpportunityFieldHistory
+  UNION ALL SELECT 'OpportunityHistory', Id FROM OpportunityHistory) AS h
+LEFT JOIN aside AS a ON a.source_table = h.source_table AND a.source_id = h.Id
+UNION ALL
+SELECT 'Case', Id, CASE WHEN IsDeleted THEN 'deleted row' WHEN AccountId IS NULL THEN 'case of no account'
+    ELSE 'the account is deleted or unknown' END
+FROM "Case"
+UNION ALL
+SELECT 'CaseHistory', h.Id, coalesce(a.reason, 'tells no closing or reopening of an account''s case')
+FROM CaseHistory AS h
+LEFT JOIN aside AS a ON a.source_table = 'CaseHistory' AND a.source_id = h.Id
+UNION ALL
+FROM no_touches
+UNION ALL
+SELECT t.source_table, t.Id, CASE WHEN t.moved_at IS NOT NULL THEN 'done for a lead that became the account later'
+    ELSE 'about no account, or done before it was created' END
+FROM touches AS t
+ANTI JOIN account_touches AS d ON d.source_table = t.source_table AND d.Id = t.Id
+UNION ALL
+SELECT 'EmailMessage', Id, CASE WHEN ActivityId IS NULL THEN 'logged by no task' WHEN IsDeleted THEN 'deleted row'
+    ELSE 'tells the direction of the task that logs it' END
+FROM EmailMessage;
+
+CREATE OR REPLACE TEMP VIEW attributes AS
+WITH
+shown (column_name, attribute) AS (VALUES ('Name', 'account'), ('AccountSource', 'source'), ('Industry', 'industry'),
+  ('BillingCountry', 'country'), ('BillingCountryCode', 'country'), ('Type', 'type'), ('Rating', 'rating'),
+  ('CurrencyIsoCode', 'currency'), ('AnnualRevenue', 'annual_revenue'), ('NumberOfEmployees', 'employees'),
+  ('ParentId', 'parent_id')),
+own_change AS (  -- what happened to a record before it went into this one never showed here
+  SELECT c.*, a.CreatedDate AS created_at
+  FROM changes AS c
+  JOIN Account AS a ON a.Id = c.record_id
+  WHERE c.root = 'Account' AND c.record_id = c.case_id
+),
+change AS (
+  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, s.attribute, c.old_value, c.new_value
+  FROM own_change AS c
+  JOIN shown AS s ON s.column_name = c.column_name
+  WHERE c.old_value IS NOT NULL OR c.new_value IS NOT NULL
+  UNION ALL
+  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, 'record_type', o.DeveloperName, n.DeveloperName
+  FROM own_change AS c
+  LEFT JOIN RecordType AS o ON c.old_value IN (o.Id, o.Name) AND o.SobjectType = 'Account'
+  LEFT JOIN RecordType AS n ON c.new_value IN (n.Id, n.Name) AND n.SobjectType = 'Account'
+  WHERE c.column_name = 'RecordTypeId'
+  UNION ALL
+  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, w.attribute, w.old_value, w.new_value
+  FROM own_change AS c
+  LEFT JOIN people_by_name AS ob ON NOT c.by_id AND ob.owner = c.old_value
+  LEFT JOIN people_by_name AS nb ON NOT c.by_id AND nb.owner = c.new_value
+  LEFT JOIN people AS o ON o.Id = coalesce(ob.Id, c.old_value)
+  LEFT JOIN people AS n ON n.Id = coalesce(nb.Id, c.new_value)
+  CROSS JOIN LATERAL (VALUES
+    ('owner', coalesce(o.owner, CASE WHEN NOT c.by_id THEN c.old_value END),
+      coalesce(n.owner, CASE WHEN NOT c.by_id THEN c.new_value END)),
+    ('manager', o.manager, n.manager), ('region', o.region, n.region), ('team', o.team, n.team),
+    ('profile', o.profile, n.profile)) AS w (attribute, old_value, new_value)
+  WHERE c.column_name = 'OwnerId'
+)
+-- the value before the first change (one in the second of the creation is part of it), and after each
+SELECT case_id, attribute, created_at AS since, 0::USMALLINT AS seq, arg_min_null(old_value, (moment, seq, source_id)) AS value
+FROM change
+GROUP BY case_id, attribute, created_at
+HAVING min(moment) > created_at
+UNION ALL
+SELECT case_id, attribute, moment, CAST(seq AS USMALLINT), new_value FROM change;

@@ -1,19 +1,28 @@
--- Lead management: one case per lead. Runs after source.sql, wherever the Salesforce tables are visible.
+-- Lead management: one case per lead. Runs after the files of [sql] in source.toml: `changes` is what history tells,
+-- `conversions` who was converted when, `touches` work that is done, `people` who they are, `merges` who lives on in whom.
 -- Read `cases` first (what we know of each lead), then `events` (what happened to it): every CTE is one source of events.
+-- `unused` says of every other row why it tells none, `attributes` how what `cases` shows has changed.
+
+-- Memberships in campaigns, given back to the lead where conversion moved them to the contact.
+CREATE OR REPLACE TEMP VIEW lead_memberships AS
+SELECT m.Id, coalesce(m.LeadId, v.lead_id) AS lead_id, m.CampaignId, coalesce(c.Name, m.CampaignId) AS campaign,
+  m.CreatedDate, m.CreatedById, m.FirstRespondedDate, coalesce(m.SystemModstamp, m.LastModifiedDate) AS modified
+FROM CampaignMember AS m
+LEFT JOIN Campaign AS c ON c.Id = m.CampaignId
+LEFT JOIN conversions AS v ON v.contact_id = m.ContactId AND m.LeadId IS NULL
+  AND m.CreatedDate >= v.lead_created AND m.CreatedDate <= v.earliest
+WHERE m.IsDeleted IS NOT TRUE AND coalesce(m.LeadId, v.lead_id) IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY m.Id ORDER BY v.moment, v.lead_id) = 1;
 
 CREATE OR REPLACE TEMP VIEW cases AS
 WITH campaign AS (  -- the campaign that reached the lead first
-  SELECT DISTINCT ON (m.LeadId) m.LeadId, c.Name AS campaign
-  FROM CampaignMember AS m
-  JOIN Campaign AS c ON c.Id = m.CampaignId
-  WHERE m.LeadId IS NOT NULL AND m.IsDeleted IS NOT TRUE
-  ORDER BY m.LeadId, m.CreatedDate, m.Id
+  SELECT lead_id, arg_min(campaign, (CreatedDate, Id)) AS campaign FROM lead_memberships GROUP BY lead_id
 )
 SELECT
   l.Id AS case_id,
   l.CreatedDate AS created_at,
-  coalesce(l.CreatedDate < (SELECT min(CreatedDate) FROM LeadHistory), FALSE)
-    AND l.Id NOT IN (SELECT LeadId FROM LeadHistory WHERE Field = 'created' AND LeadId IS NOT NULL) AS truncated,
+  coalesce(l.CreatedDate < (SELECT min(since) FROM coverage WHERE root = 'Lead'), FALSE)
+    AND l.Id NOT IN (SELECT record_id FROM changes WHERE root = 'Lead' AND field = 'created') AS truncated,
   h.owner,
   h.manager,
   h.region,
@@ -36,161 +45,308 @@ SELECT
 FROM Lead AS l
 LEFT JOIN people AS h ON h.Id = l.OwnerId
 LEFT JOIN RecordType AS t ON t.Id = l.RecordTypeId
-LEFT JOIN campaign AS g ON g.LeadId = l.Id
+LEFT JOIN campaign AS g ON g.lead_id = l.Id
 WHERE l.IsDeleted IS NOT TRUE;
+
+-- Changes of status and what they mean, by the list in force for the lead's record type; and first, the status in which
+-- the lead was created, as far as we know (`is_first`). Where no list is stated, the words of a status that LeadStatus
+-- does not name decide whether it is lost, unless converted leads have it. Any other unknown status is open.
+CREATE OR REPLACE TEMP TABLE lead_status AS
+WITH
+lead_type AS (
+  SELECT l.Id, coalesce(m.record_type, '') AS record_type
+  FROM Lead AS l
+  LEFT JOIN RecordType AS t ON t.Id = l.RecordTypeId
+  LEFT JOIN (SELECT DISTINCT record_type FROM stage_meaning WHERE root = 'Lead') AS m ON m.record_type = t.DeveloperName
+),
+meaning AS (FROM stage_meaning WHERE root = 'Lead'),
+stated AS (SELECT DISTINCT record_type, since, until FROM meaning WHERE order_basis = 'stated'),
+converted_word AS (SELECT DISTINCT lead_status AS value FROM conversions WHERE lead_status IS NOT NULL),
+change AS (
+  SELECT case_id, record_id, moment, actor, seq, source_table, source_id, old_value, new_value
+  FROM changes
+  WHERE root = 'Lead' AND field = 'Status' AND new_value IS NOT NULL
+),
+first_change AS (
+  SELECT record_id, arg_min({'value': old_value}, (moment, seq, source_id)) AS old FROM change GROUP BY record_id
+),
+told AS (
+  SELECT *, FALSE AS is_first, TRUE AS changes_known FROM change
+  UNION ALL
+  SELECT l.Id, l.Id, l.CreatedDate, l.CreatedById, 0, 'Lead', l.Id, NULL,
+    CASE WHEN f.old IS NULL THEN l.Status ELSE f.old.value END, TRUE, l.Id IN (SELECT record_id FROM all_changes
+      WHERE root = 'Lead' AND field = 'Status' AND new_value IS NOT NULL)  -- at whatever time
+  FROM Lead AS l
+  LEFT JOIN first_change AS f ON f.record_id = l.Id
+),
+read AS (
+  SELECT t.*, n.position - o.position AS move, coalesce(n.is_won, FALSE) AS is_converted,
+    CASE WHEN o.value IS NOT NULL THEN o.is_closed AND NOT o.is_won WHEN s.since IS NOT NULL THEN FALSE
+      ELSE coalesce(reads_as_lost(t.old_value), FALSE) AND t.old_value NOT IN (SELECT value FROM converted_word) END
+      AS was_lost,
+    CASE WHEN n.value IS NOT NULL THEN n.is_closed AND NOT n.is_won WHEN s.since IS NOT NULL THEN FALSE
+      ELSE coalesce(reads_as_lost(t.new_value), FALSE) AND t.new_value NOT IN (SELECT value FROM converted_word) END
+      AS is_lost
+  FROM told AS t
+  JOIN lead_type AS y ON y.Id = t.record_id
+  LEFT JOIN stated AS s ON s.record_type = y.record_type AND t.moment >= s.since AND t.moment < s.until
+  LEFT JOIN meaning AS o ON o.record_type = y.record_type AND o.value = t.old_value
+    AND t.moment >= o.since AND t.moment < o.until
+  LEFT JOIN meaning AS n ON n.record_type = y.record_type AND n.value = t.new_value
+    AND t.moment >= n.since AND t.moment < n.until
+)
+FROM read;
+
+-- Conversions known by now; and leads that nothing but the meaning of a status shows to be converted.
+CREATE OR REPLACE TEMP TABLE lead_conversions AS
+SELECT lead_id, moment, earliest, actor, date_only, source_table, source_id, lead_status AS status, opportunity_id
+FROM conversions
+WHERE moment <= as_of()
+UNION ALL
+SELECT record_id, moment, moment, actor, FALSE, source_table, source_id, new_value, NULL
+FROM lead_status
+WHERE is_converted AND NOT is_first AND record_id NOT IN (SELECT lead_id FROM conversions)
+QUALIFY row_number() OVER (PARTITION BY record_id ORDER BY moment, seq, source_id) = 1;
 
 CREATE OR REPLACE TEMP VIEW events AS
 WITH
--- What a status means: the stated list, else LeadStatus, and for values in neither the records themselves.
--- A status nobody explains counts as open. Salesforce has no flag for "disqualified": without a stated list the words
--- of the status decide.
-listed AS (
-  SELECT value, position, is_closed AND is_won AS converted, is_closed AND NOT is_won AS lost
-  FROM stages WHERE root = 'Lead'
-  UNION ALL
-  SELECT ApiName, SortOrder, IsConverted IS TRUE,
-    IsConverted IS NOT TRUE AND regexp_matches(ApiName, '(?i)^closed|unqualified|disqualified|not converted|rejected|junk')
-  FROM LeadStatus
-  WHERE ApiName IS NOT NULL AND NOT EXISTS (FROM stages WHERE root = 'Lead')
-),
-status AS (  -- positions count open statuses only, so that a jump of two is a skip
-  SELECT value, converted, lost,
-    CASE WHEN NOT converted AND NOT lost
-      THEN CAST(dense_rank() OVER (PARTITION BY converted OR lost ORDER BY position) AS INTEGER) END AS position
-  FROM listed
-  UNION ALL
-  SELECT Status, FALSE, regexp_matches(Status, '(?i)^closed|unqualified|disqualified|not converted|rejected|junk'), NULL
-  FROM (SELECT DISTINCT Status FROM Lead WHERE Status IS NOT NULL AND IsConverted IS NOT TRUE
-    AND NOT EXISTS (FROM stages WHERE root = 'Lead')) AS current_value
-  WHERE Status NOT IN (SELECT value FROM listed)
-),
-status_rows AS (
-  SELECT r.Id, r.LeadId, r.CreatedDate, r.CreatedById, r.OldValue, r.NewValue,
-    coalesce(o.lost, FALSE) AS was_lost, coalesce(n.lost, FALSE) AS is_lost,
-    coalesce(n.converted, FALSE) AS is_converted, n.position - o.position AS move
-  FROM LeadHistory AS r
-  LEFT JOIN status AS o ON o.value = r.OldValue
-  LEFT JOIN status AS n ON n.value = r.NewValue
-  WHERE r.Field = 'Status' AND r.NewValue IS NOT NULL AND r.NewValue IS DISTINCT FROM r.OldValue
-),
--- The moment of conversion: the history row; else the change to a converted status; else the creation of the records
--- that conversion made (ConvertedDate is their day); else only the day, put at its end.
-history_of_conversion AS (
-  SELECT LeadId, min(CreatedDate) AS moment, arg_min(Id, (CreatedDate, Id)) AS source_id,
-    arg_min(CreatedById, (CreatedDate, Id)) AS actor
-  FROM (
-    SELECT Id, LeadId, CreatedDate, CreatedById, 0 AS choice FROM LeadHistory WHERE Field = 'leadConverted'
-    UNION ALL
-    SELECT Id, LeadId, CreatedDate, CreatedById, 1 FROM status_rows WHERE is_converted
-  ) AS found
-  WHERE choice = 0
-    OR LeadId NOT IN (SELECT LeadId FROM LeadHistory WHERE Field = 'leadConverted' AND LeadId IS NOT NULL)
-  GROUP BY LeadId
-),
-made AS (
-  SELECT l.Id AS lead_id, coalesce(o.CreatedDate, k.CreatedDate, a.CreatedDate) AS moment,
-    coalesce(o.CreatedById, k.CreatedById, a.CreatedById) AS actor
-  FROM Lead AS l
-  LEFT JOIN Opportunity AS o ON o.Id = l.ConvertedOpportunityId AND o.CreatedDate >= l.CreatedDate
-    AND abs(date_diff('day', l.ConvertedDate, local_day(o.CreatedDate))) <= 1
-  LEFT JOIN Contact AS k ON k.Id = l.ConvertedContactId AND k.CreatedDate >= l.CreatedDate
-    AND abs(date_diff('day', l.ConvertedDate, local_day(k.CreatedDate))) <= 1
-  LEFT JOIN Account AS a ON a.Id = l.ConvertedAccountId AND a.CreatedDate >= l.CreatedDate
-    AND abs(date_diff('day', l.ConvertedDate, local_day(a.CreatedDate))) <= 1
-  WHERE l.IsConverted
-),
-conversion AS (
-  SELECT l.Id AS lead_id, l.CreatedDate AS created_at, l.ConvertedContactId, l.ConvertedOpportunityId, l.Status,
-    coalesce(h.source_id, l.Id) AS source_id,
-    CASE WHEN h.moment IS NULL THEN m.actor ELSE h.actor END AS actor,
-    coalesce(h.moment, m.moment, greatest(l.CreatedDate, least(end_of_day(l.ConvertedDate),
-      coalesce(l.SystemModstamp, l.LastModifiedDate)))) AS moment,
-    h.moment IS NULL AND m.moment IS NULL AS date_only
-  FROM Lead AS l
-  LEFT JOIN history_of_conversion AS h ON h.LeadId = l.Id
-  LEFT JOIN made AS m ON m.lead_id = l.Id
-  WHERE (l.IsConverted OR h.moment IS NOT NULL)
-    AND (h.moment IS NOT NULL OR m.moment IS NOT NULL OR l.ConvertedDate IS NOT NULL)
-),
+survivor AS (FROM merges WHERE root = 'Lead'),
 created AS (
-  SELECT Id AS case_id, 'Create Lead' AS activity, CreatedDate AS occurred_at, CreatedDate AS recorded_at,
-    CreatedById AS actor, 0 AS rank, Id AS source_id, NULL AS old_value, NULL AS new_value, NULL AS direction,
-    FALSE AS date_only
+  SELECT Id AS case_id, 'Create Lead' AS activity, CreatedDate AS occurred_at, CreatedById AS actor, 0 AS rank,
+    Id AS record_id, 'Lead' AS source_table, Id AS source_id
   FROM Lead
+  WHERE IsDeleted IS NOT TRUE
 ),
 converted AS (
-  SELECT lead_id, 'Convert Lead', moment, moment, actor, 250, source_id, NULL, Status, NULL, date_only FROM conversion
+  SELECT lead_id AS case_id, 'Convert Lead' AS activity, moment AS occurred_at, actor, 250 AS rank, lead_id AS record_id,
+    source_table, source_id, status AS new_value, date_only
+  FROM lead_conversions
 ),
 status_changes AS (
-  SELECT s.LeadId,
+  SELECT s.case_id,
     CASE WHEN s.is_lost AND NOT s.was_lost THEN 'Disqualify Lead'
       WHEN s.was_lost AND NOT s.is_lost THEN 'Recycle Lead'
-      ELSE 'Status: ' || s.NewValue END,
-    s.CreatedDate, s.CreatedDate, s.CreatedById, CASE WHEN s.is_lost AND NOT s.was_lost THEN 250 ELSE 200 END,
-    s.Id, s.OldValue, s.NewValue,
-    CASE WHEN s.move > 1 THEN 2 WHEN s.move > 0 THEN 1 WHEN s.move < 0 THEN -1 END, FALSE
-  FROM status_rows AS s
-  -- a change to the converted status is the conversion itself: one event, not two
-  WHERE NOT (s.is_converted AND s.LeadId IN (SELECT lead_id FROM conversion))
-),
-first_status AS (
-  SELECT LeadId, arg_min(OldValue, (CreatedDate, Id)) AS value FROM status_rows GROUP BY LeadId
+      ELSE 'Status: ' || s.new_value END AS activity,
+    s.moment AS occurred_at, s.actor, 200 AS rank, s.seq, s.record_id, s.source_table, s.source_id, s.old_value,
+    s.new_value, s.move AS delta,
+    CASE WHEN s.move > 1 THEN 2 WHEN s.move > 0 THEN 1 WHEN s.move < 0 THEN -1 END AS direction
+  FROM lead_status AS s
+  -- the change to the converted status is the conversion itself: one event, not two
+  ANTI JOIN lead_conversions AS c ON c.lead_id = s.record_id AND (s.is_converted OR s.new_value = c.status)
+    AND abs(date_diff('second', c.moment, s.moment)) <= 60
+  WHERE NOT s.is_first
 ),
 -- Disqualified from the start, or before any history we hold: then the last modification is the best bound known.
 -- What only the record of today tells is known since its last modification, not earlier.
 lost_unseen AS (
-  SELECT l.Id, 'Disqualify Lead', CASE WHEN u.covered THEN l.CreatedDate ELSE u.modified END,
-    CASE WHEN u.changes_known THEN l.CreatedDate ELSE u.modified END, l.CreatedById, 250, l.Id, NULL, u.value, NULL,
-    NOT u.covered
+  SELECT l.Id AS case_id, 'Disqualify Lead' AS activity,
+    CASE WHEN b.covered THEN l.CreatedDate ELSE b.modified END AS occurred_at,
+    CASE WHEN s.changes_known OR b.covered AND l.CreatedDate >= v.first_row THEN l.CreatedDate ELSE b.modified END
+      AS recorded_at,
+    l.CreatedById AS actor, 250 AS rank, l.Id AS record_id, 'Lead' AS source_table, l.Id AS source_id, s.new_value,
+    NOT b.covered AS date_only
   FROM Lead AS l
-  LEFT JOIN first_status AS f ON f.LeadId = l.Id
-  LEFT JOIN (SELECT DISTINCT LeadId FROM LeadHistory WHERE Field = 'created') AS c ON c.LeadId = l.Id
-  CROSS JOIN LATERAL (SELECT f.LeadId IS NOT NULL AS changes_known,
-    CASE WHEN f.LeadId IS NULL THEN l.Status ELSE f.value END AS value,
-    c.LeadId IS NOT NULL AND EXISTS (SELECT 1 FROM status_rows) AS covered,
-    greatest(l.CreatedDate, coalesce(l.LastModifiedDate, l.SystemModstamp)) AS modified) AS u
-  JOIN status AS s ON s.value = u.value AND s.lost
-  WHERE l.IsConverted IS NOT TRUE AND (u.covered OR NOT u.changes_known)
+  JOIN as_of.Lead AS n ON n.Id = l.Id
+  JOIN lead_status AS s ON s.record_id = l.Id AND s.is_first AND s.is_lost
+  LEFT JOIN (SELECT DISTINCT record_id FROM changes WHERE root = 'Lead' AND field = 'created') AS c ON c.record_id = l.Id
+  LEFT JOIN (SELECT max(since) FILTER (basis = 'stated') AS since, min(since) AS first_row,
+    count(*) > 0 AS tracked FROM coverage
+    WHERE root = 'Lead' AND field = 'Status') AS v ON TRUE
+  CROSS JOIN LATERAL (SELECT c.record_id IS NOT NULL AND v.tracked AND coalesce(l.CreatedDate >= v.since, TRUE) AS covered,
+    greatest(l.CreatedDate, coalesce(n.LastModifiedDate, n.SystemModstamp)) AS modified) AS b
+  WHERE l.IsDeleted IS NOT TRUE AND l.Id NOT IN (SELECT lead_id FROM lead_conversions)
+    AND (b.covered OR NOT s.changes_known)
 ),
 owners AS (
-  SELECT case_id, activity, CreatedDate, CreatedDate, CreatedById, 100, Id, OldValue, NewValue, NULL, FALSE
-  FROM owner_changes('Lead')
+  SELECT c.case_id,
+    CASE WHEN coalesce(starts_with(c.new_value, '00G'), FALSE) OR n.name IS NOT NULL THEN 'Assign to Queue'
+      WHEN c.field = 'ownerAccepted' OR starts_with(c.old_value, '00G') OR o.name IS NOT NULL THEN 'Accept from Queue'
+      ELSE 'Change Owner' END AS activity,
+    c.moment AS occurred_at, c.actor, 100 AS rank, c.seq, c.record_id, c.source_table, c.source_id, c.old_value, c.new_value
+  FROM changes AS c
+  LEFT JOIN (SELECT DISTINCT owner AS name FROM people WHERE kind = 'queue') AS n ON n.name = c.new_value
+  LEFT JOIN (SELECT DISTINCT owner AS name FROM people WHERE kind = 'queue') AS o ON o.name = c.old_value
+  WHERE c.root = 'Lead' AND c.column_name = 'OwnerId'
+),
+warmth (word, level) AS (VALUES ('cold', 1), ('warm', 2), ('hot', 3)),
+ratings AS (
+  SELECT c.case_id, CASE WHEN n.level > o.level THEN 'Raise Rating' WHEN n.level < o.level THEN 'Lower Rating'
+      ELSE 'Change Rating' END AS activity,
+    c.moment AS occurred_at, c.actor, 150 AS rank, c.seq, c.record_id, c.source_table, c.source_id, c.old_value,
+    c.new_value, sign(n.level - o.level) AS direction, n.level - o.level AS delta
+  FROM changes AS c
+  LEFT JOIN warmth AS o ON o.word = lower(c.old_value)
+  LEFT JOIN warmth AS n ON n.word = lower(c.new_value)
+  WHERE c.root = 'Lead' AND c.field = 'Rating'
 ),
 other_changes AS (
-  SELECT case_id, 'Change: ' || Field, CreatedDate, CreatedDate, CreatedById, 150, Id, OldValue, NewValue, NULL, FALSE
-  FROM field_changes('Lead')
-  WHERE Field NOT IN ('Status', 'Owner')
+  SELECT case_id, CASE WHEN kind = 'mark' THEN 'Mark: ' ELSE 'Change: ' END || field AS activity, moment AS occurred_at,
+    actor, 150 AS rank, seq, record_id, source_table, source_id, old_value, new_value
+  FROM changes
+  WHERE root = 'Lead' AND column_name IS DISTINCT FROM 'OwnerId'
+    AND field NOT IN ('Status', 'Rating', 'created', 'leadConverted', 'leadMerged')
 ),
-touch AS (FROM touches),
-touch_of_lead AS (
-  SELECT l.Id AS lead_id, t.* FROM touch AS t JOIN Lead AS l ON l.Id = t.WhoId
-  UNION ALL
-  -- conversion moves a lead's activities to the contact: those done before it are given back
-  SELECT * FROM (
-    SELECT c.lead_id, t.* FROM touch AS t
-    JOIN conversion AS c ON c.ConvertedContactId = t.WhoId
-      AND t.CreatedDate >= c.created_at AND t.recorded_at <= c.moment
-    QUALIFY row_number() OVER (PARTITION BY t.Id ORDER BY c.moment, c.lead_id) = 1
-  ) AS moved
+-- A merge is told by the lead that went into another; the mark on the other tells when. A mark alone stands for itself.
+merged AS (
+  SELECT survivor_id AS case_id, 'Merge Lead' AS activity, moment AS occurred_at, 150 AS rank, into_id AS record_id,
+    'Lead' AS source_table, loser_id AS source_id, loser_id AS old_value, into_id AS new_value, estimated AS date_only
+  FROM survivor
+  UNION ALL BY NAME
+  SELECT case_id, 'Merge Lead' AS activity, moment AS occurred_at, actor, 150 AS rank, seq, record_id, source_table, source_id
+  FROM changes
+  WHERE root = 'Lead' AND field = 'leadMerged' AND source_id NOT IN (SELECT source_id FROM survivor)
+),
+campaigns AS (
+  SELECT lead_id AS case_id, 'Join Campaign' AS activity, CreatedDate AS occurred_at, CreatedById AS actor, 160 AS rank,
+    Id AS record_id, 'CampaignMember' AS source_table, Id AS source_id, campaign AS new_value
+  FROM lead_memberships
+  UNION ALL BY NAME
+  SELECT lead_id AS case_id, 'Respond to Campaign' AS activity,
+    greatest(CreatedDate, least(end_of_day(FirstRespondedDate), modified)) AS occurred_at, 160 AS rank, 1 AS seq,
+    Id AS record_id, 'CampaignMember' AS source_table, Id AS source_id, campaign AS new_value, TRUE AS date_only
+  FROM lead_memberships
+  WHERE FirstRespondedDate IS NOT NULL
 ),
 touched AS (
-  SELECT lead_id, activity, occurred_at, recorded_at, actor, 120, Id, NULL, NULL, NULL, date_only FROM touch_of_lead
+  SELECT coalesce(t.moved_from, t.WhoId) AS case_id, t.activity, t.occurred_at, t.recorded_at, t.actor, 120 AS rank,
+    t.Id AS record_id, t.source_table, t.Id AS source_id, t.date_only
+  FROM touches AS t
+  WHERE t.moved_from IS NOT NULL OR t.WhoId IN (SELECT Id FROM Lead)
+),
+made AS (  -- what the conversion made, not what it found: in the same transaction
+  SELECT c.lead_id AS case_id, 'Create ' || k.source_table AS activity, k.CreatedDate AS occurred_at,
+    k.CreatedById AS actor, 160 AS rank, 3 - k.place AS seq, k.Id AS record_id, k.source_table, k.Id AS source_id,
+    k.Name AS new_value
+  FROM lead_conversions AS c
+  JOIN conversion_links AS k ON k.lead_id = c.lead_id
+  WHERE NOT c.date_only AND NOT k.is_shadow AND abs(date_diff('second', c.moment, k.CreatedDate)) <= 60
 ),
 opportunities AS (  -- what became of it
-  SELECT c.lead_id, 'Create Opportunity', o.CreatedDate, o.CreatedDate, o.CreatedById, 160, o.Id, NULL, o.Name, NULL, FALSE
-  FROM conversion AS c
-  JOIN Opportunity AS o ON o.Id = c.ConvertedOpportunityId
-  WHERE abs(date_diff('second', c.moment, o.CreatedDate)) <= CASE WHEN c.date_only THEN 86400 ELSE 60 END
-  UNION ALL
-  SELECT c.lead_id, e.activity, e.occurred_at, e.recorded_at, e.actor, 251, e.source_id, NULL, o.Name, NULL, e.date_only
-  FROM conversion AS c
-  JOIN Opportunity AS o ON o.Id = c.ConvertedOpportunityId
-  JOIN opportunity_ends() AS e ON e.OpportunityId = o.Id
+  SELECT c.lead_id AS case_id, e.activity, e.occurred_at, e.recorded_at, e.actor, 251 AS rank, e.seq,
+    o.Id AS record_id,
+    e.source_table, e.source_id, o.Name AS new_value, e.date_only
+  FROM lead_conversions AS c
+  JOIN Opportunity AS o ON o.Id = c.opportunity_id
+  JOIN opportunity_moves AS e ON e.OpportunityId = o.Id AND e.occurred_at >= c.earliest
+  WHERE e.activity IN ('Win Opportunity', 'Lose Opportunity', 'Close Opportunity')
+),
+found AS (
+  FROM created UNION ALL BY NAME FROM converted UNION ALL BY NAME FROM status_changes UNION ALL BY NAME FROM lost_unseen
+  UNION ALL BY NAME FROM owners UNION ALL BY NAME FROM ratings UNION ALL BY NAME FROM other_changes
+  UNION ALL BY NAME FROM merged UNION ALL BY NAME FROM campaigns UNION ALL BY NAME FROM touched
+  UNION ALL BY NAME FROM made UNION ALL BY NAME FROM opportunities
 )
-SELECT case_id, activity, occurred_at, recorded_at, actor, CAST(rank AS UTINYINT) AS rank, source_id,
-  CAST(old_value AS VARCHAR) AS old_value, CAST(new_value AS VARCHAR) AS new_value,
-  CAST(direction AS TINYINT) AS direction, date_only
-FROM (
-  FROM created UNION ALL FROM converted UNION ALL FROM status_changes UNION ALL FROM lost_unseen
-  UNION ALL FROM owners UNION ALL FROM other_changes UNION ALL FROM touched UNION ALL FROM opportunities
-) AS found;
+SELECT coalesce(s.survivor_id, f.case_id) AS case_id, f.activity, f.occurred_at,
+  coalesce(f.recorded_at, f.occurred_at) AS recorded_at, f.actor, CAST(f.rank AS UTINYINT) AS rank,
+  CAST(coalesce(f.seq, 0) AS USMALLINT) AS seq, f.record_id, f.source_table, f.source_id,
+  CAST(f.old_value AS VARCHAR) AS old_value, CAST(f.new_value AS VARCHAR) AS new_value,
+  CAST(f.direction AS TINYINT) AS direction, CAST(f.delta AS DOUBLE) AS delta, coalesce(f.date_only, FALSE) AS date_only
+FROM found AS f
+LEFT JOIN survivor AS s ON s.loser_id = f.case_id;
+
+CREATE OR REPLACE TEMP VIEW unused AS
+WITH
+aside AS (SELECT source_table, source_id, min(reason) AS reason FROM set_aside GROUP BY ALL),
+gone AS (SELECT Id FROM Lead WHERE IsDeleted AND Id NOT IN (SELECT loser_id FROM merges WHERE root = 'Lead')),
+linked AS (
+  SELECT k.Id, max(c.moment) AS moment
+  FROM (SELECT lead_id, account_id AS Id FROM conversions UNION ALL SELECT lead_id, contact_id FROM conversions
+    UNION ALL SELECT lead_id, opportunity_id FROM conversions) AS k
+  JOIN conversions AS c ON c.lead_id = k.lead_id AND c.moment <= as_of()
+  WHERE k.Id IS NOT NULL
+  GROUP BY k.Id
+),
+became AS (
+  SELECT 'Account' AS source_table, Id FROM Account
+  UNION ALL SELECT 'Contact', Id FROM Contact
+  UNION ALL SELECT 'Opportunity', Id FROM Opportunity
+)
+SELECT 'Lead' AS source_table, Id AS source_id, 'deleted row' AS reason FROM Lead WHERE IsDeleted
+UNION ALL
+SELECT 'LeadHistory', h.Id, CASE WHEN a.reason IS NOT NULL THEN a.reason
+    WHEN h.LeadId IN (SELECT Id FROM gone) THEN 'the lead is deleted'
+    WHEN h.Field = 'created' THEN 'the lead itself tells its creation'
+    WHEN h.Field = 'leadMerged' THEN 'the lead that went into this one tells the merge'
+    WHEN h.Field = 'leadConverted' THEN 'an earlier row tells the conversion'
+    WHEN h.Field = 'Status' AND h.NewValue IS NULL THEN 'names no new status'
+    WHEN h.Field = 'Status' THEN 'the conversion itself' END
+FROM LeadHistory AS h
+LEFT JOIN aside AS a ON a.source_table = 'LeadHistory' AND a.source_id = h.Id
+WHERE a.reason IS NOT NULL OR h.LeadId IN (SELECT Id FROM gone)
+  OR h.Field IN ('created', 'leadMerged', 'leadConverted', 'Status')
+UNION ALL
+SELECT 'CampaignMember', Id, CASE WHEN IsDeleted THEN 'deleted row' WHEN LeadId IS NULL THEN 'membership of a contact'
+    ELSE 'the lead is deleted or unknown' END
+FROM CampaignMember
+UNION ALL
+SELECT b.source_table, b.Id, CASE WHEN l.moment IS NULL THEN 'no lead was converted into it'
+    WHEN b.Id IN (SELECT Id FROM conversion_links WHERE is_shadow) THEN 'the person account itself'
+    ELSE 'not made by the conversion' END
+FROM became AS b
+LEFT JOIN linked AS l ON l.Id = b.Id
+UNION ALL
+SELECT 'AccountHistory', Id, 'changes the account, not the lead' FROM AccountHistory
+UNION ALL
+SELECT h.source_table, h.Id, coalesce(a.reason, CASE WHEN l.moment IS NULL THEN 'no lead was converted into the opportunity'
+    ELSE 'tells no ending of the opportunity since the conversion' END)
+FROM (SELECT 'OpportunityFieldHistory' AS source_table, Id, OpportunityId FROM OpportunityFieldHistory
+  UNION ALL SELECT 'OpportunityHistory', Id, OpportunityId FROM OpportunityHistory) AS h
+LEFT JOIN aside AS a ON a.source_table = h.source_table AND a.source_id = h.Id
+LEFT JOIN linked AS l ON l.Id = h.OpportunityId
+UNION ALL
+FROM no_touches
+UNION ALL
+SELECT source_table, Id, 'about no lead' FROM touches WHERE moved_from IS NULL
+UNION ALL
+SELECT 'EmailMessage', Id, CASE WHEN ActivityId IS NULL THEN 'logged by no task' WHEN IsDeleted THEN 'deleted row'
+    ELSE 'tells the direction of the task that logs it' END
+FROM EmailMessage;
+
+CREATE OR REPLACE TEMP VIEW attributes AS
+WITH
+shown (column_name, attribute) AS (VALUES ('LeadSource', 'source'), ('Industry', 'industry'), ('Country', 'country'),
+  ('Rating', 'rating'), ('Status', 'status'), ('CurrencyIsoCode', 'currency'), ('AnnualRevenue', 'annual_revenue'),
+  ('NumberOfEmployees', 'employees')),
+own_change AS (  -- what happened to a record before it went into this one never showed here
+  SELECT c.*, l.CreatedDate AS created_at
+  FROM changes AS c
+  JOIN Lead AS l ON l.Id = c.record_id
+  WHERE c.root = 'Lead' AND c.record_id = c.case_id
+),
+change AS (
+  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, s.attribute, c.old_value, c.new_value
+  FROM own_change AS c
+  JOIN shown AS s ON s.column_name = c.column_name
+  WHERE c.old_value IS NOT NULL OR c.new_value IS NOT NULL
+  UNION ALL
+  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, 'record_type', o.DeveloperName, n.DeveloperName
+  FROM own_change AS c
+  LEFT JOIN RecordType AS o ON c.old_value IN (o.Id, o.Name) AND o.SobjectType = 'Lead'
+  LEFT JOIN RecordType AS n ON c.new_value IN (n.Id, n.Name) AND n.SobjectType = 'Lead'
+  WHERE c.column_name = 'RecordTypeId'
+  UNION ALL
+  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, w.attribute, w.old_value, w.new_value
+  FROM own_change AS c
+  LEFT JOIN people_by_name AS ob ON NOT c.by_id AND ob.owner = c.old_value
+  LEFT JOIN people_by_name AS nb ON NOT c.by_id AND nb.owner = c.new_value
+  LEFT JOIN people AS o ON o.Id = coalesce(ob.Id, c.old_value)
+  LEFT JOIN people AS n ON n.Id = coalesce(nb.Id, c.new_value)
+  CROSS JOIN LATERAL (VALUES
+    ('owner', coalesce(o.owner, CASE WHEN NOT c.by_id THEN c.old_value END),
+      coalesce(n.owner, CASE WHEN NOT c.by_id THEN c.new_value END)),
+    ('manager', o.manager, n.manager), ('region', o.region, n.region), ('team', o.team, n.team),
+    ('profile', o.profile, n.profile), ('queue', o.queue, n.queue)) AS w (attribute, old_value, new_value)
+  WHERE c.column_name = 'OwnerId'
+  UNION ALL
+  SELECT m.lead_id, l.CreatedDate, m.CreatedDate, 0, m.Id, 'campaign', NULL, m.campaign
+  FROM lead_memberships AS m
+  JOIN Lead AS l ON l.Id = m.lead_id
+  QUALIFY row_number() OVER (PARTITION BY m.lead_id ORDER BY m.CreatedDate, m.Id) = 1
+)
+-- the value before the first change (one in the second of the creation is part of it), and after each
+SELECT case_id, attribute, created_at AS since, 0::USMALLINT AS seq, arg_min_null(old_value, (moment, seq, source_id)) AS value
+FROM change
+GROUP BY case_id, attribute, created_at
+HAVING min(moment) > created_at
+UNION ALL
+SELECT case_id, attribute, moment, CAST(seq AS USMALLINT), new_value FROM change;

@@ -109,7 +109,14 @@ def _write_all(folder: Path, crm: Crm, order: Order, step: Step) -> None:
         scorecard.write_parquet(folder / "scorecard.parquet")
         harmless(scorecard).write_csv(folder / "scorecard.csv")
     with timed("quality"):
-        quality = crm.quality(names, by=order.by, as_of=order.as_of)
+        quality = crm.quality(
+            names,
+            by=order.by,
+            period=order.period,
+            as_of=order.as_of,
+            since=order.since,
+            until=order.until,
+        )
         quality.write_parquet(folder / "quality.parquet")
     if order.report:
         with timed("report"):
@@ -151,14 +158,21 @@ def _record(crm: Crm, logs: Mapping[str, EventLog], order: Order) -> dict[str, A
         "source": crm.source,
         "as_of": crm.moment(order.as_of),
         "clock": crm.tables.clock,
+        "extracted_at": crm.tables.extracted_at,
         "period": order.period,
         "since": None if order.since is None else crm.moment(order.since),
         "until": None if order.until is None else crm.moment(order.until),
         "by": list(order.by),
         "org": catalogue.source.org.model_dump(mode="json"),
+        "people": {"pseudonymised": crm.tables.pseudonymised, "minimum_group": crm.minimum_group},
         "inputs": [asdict(file) for file in crm.tables.inputs],
         "logs": {
-            name: {"cases": log.cases.height, "events": log.events.height, "off": list(log.off)}
+            name: {
+                "cases": log.cases.height,
+                "truncated": int(log.cases["truncated"].sum()),
+                "events": log.events.height,
+                "off": list(log.off),
+            }
             for name, log in logs.items()
         },
         "definitions": {

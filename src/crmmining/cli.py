@@ -22,6 +22,7 @@ Period = Literal["day", "week", "month", "quarter", "year"]
 Several = Parameter(negative=(), consume_multiple=False)
 Paths = Annotated[tuple[Path, ...], Several]
 Words = Annotated[tuple[str, ...], Several]
+KEY_VARIABLE = "CRMMINING_KEY"
 
 app = App(
     name="crmmining",
@@ -63,11 +64,53 @@ class Reading:
         strptime format of timestamps and dates that are not ISO (repeatable); never guessed.
     max_quarantine
         Share of a root table's rows that may be quarantined before the input is refused.
+    extracted_at
+        When the data was taken from the CRM (ISO, UTC): nothing is as of later.
     """
 
     table_names: str = "{}"
     datetime_format: Words = ()
     max_quarantine: float = 0.01
+    extracted_at: str | None = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class People:
+    """How people are protected.
+
+    Parameters
+    ----------
+    pseudonymise
+        Replace people by pseudonyms, with the key in --key-file or in the environment variable CRMMINING_KEY.
+    key_file
+        File that holds the key, 16 bytes or more; the same key gives the same pseudonyms.
+    minimum_group
+        Withhold figures about people that fewer cases stand for.
+    """
+
+    pseudonymise: Annotated[bool, Parameter(negative=())] = False
+    key_file: Path | None = None
+    minimum_group: int | None = None
+
+    def key(self) -> bytes | None:
+        """The key for pseudonyms, null when none are wanted."""
+        if not self.pseudonymise:
+            if self.key_file is not None:
+                raise CrmMiningError("--key-file is only of use with --pseudonymise")
+            return None
+        if self.key_file is None:
+            key = os.environ.get(KEY_VARIABLE, "").encode(errors="surrogateescape")
+        else:
+            try:
+                key = self.key_file.read_bytes()
+            except OSError as error:
+                raise CrmMiningError(f"{self.key_file} cannot be read: {error.strerror}") from error
+        if not key.strip():
+            raise CrmMiningError(
+                f"--pseudonymise needs a key: name a file with --key-file, or set {KEY_VARIABLE}"
+            )
+        return key.strip()
 
 
 @app.command
@@ -84,6 +127,7 @@ def run(
     report: bool = True,
     definitions: Definitions = Definitions(),
     reading: Reading = Reading(),
+    people: People = People(),
 ) -> int:
     """Compute everything and write it to a folder, whole or not at all.
 
@@ -113,7 +157,7 @@ def run(
     batch.check_folder(out)
     order = batch.Order(process, by, period, as_of, since, until, report)
     with _progress() as step:
-        crm = _connect(source, definitions, reading, step)
+        crm = _connect(source, definitions, reading, people, step)
         batch.run(crm, out, order, step=step)
     print(f"wrote {out}" + (f"; open {out / 'report.html'}" if report else ""))  # noqa: T201
     return 0
@@ -127,6 +171,7 @@ def check(
     as_of: str | None = None,
     definitions: Definitions = Definitions(),
     reading: Reading = Reading(),
+    people: People = People(),
 ) -> int:
     """Hold KPIs and data against targets: exit 0 all met, 1 one is missed, 2 the input is unusable.
 
@@ -142,7 +187,7 @@ def check(
     from crmmining import targets as judged  # noqa: PLC0415
 
     with _progress() as step:
-        crm = _connect(source, definitions, reading, step)
+        crm = _connect(source, definitions, reading, people, step)
         step("check")
         verdict = judged.check(crm, targets, as_of=as_of)
     for line in verdict.lines():
@@ -178,6 +223,8 @@ def simulate(
     accounts: int = 2000,
     seed: int = 7,
     format: Literal["csv", "parquet"] = "csv",  # noqa: A002 - the word users know
+    until: str | None = None,
+    quirks: Words = (),
 ) -> int:
     """Write a simulated CRM with known truth (truth.json) to a folder.
 
@@ -191,10 +238,15 @@ def simulate(
         Same seed, same bytes.
     format
         csv or parquet.
+    until
+        Stop the CRM at this moment (ISO, UTC) and write its tables as they stood then.
+    quirks
+        Dirt of real CRMs to add, by name (repeatable), or all.
     """
     from crmmining.simulator import simulate as write  # noqa: PLC0415
 
-    write(folder, accounts=accounts, seed=seed, format=format)
+    dirt = quirks == ("all",) or quirks
+    write(folder, accounts=accounts, seed=seed, format=format, until=until, quirks=dirt)
     print(f"wrote {folder}")  # noqa: T201
     return 0
 
@@ -217,9 +269,16 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code or 0)
 
 
-def _connect(source: Path, definitions: Definitions, reading: Reading, step: Callable[[str], None]) -> "Crm":
+def _connect(
+    source: Path,
+    definitions: Definitions,
+    reading: Reading,
+    people: People,
+    step: Callable[[str], None],
+) -> "Crm":
     from crmmining.crm import connect  # noqa: PLC0415
 
+    key = people.key()
     step("load")
     return connect(
         source,
@@ -229,6 +288,9 @@ def _connect(source: Path, definitions: Definitions, reading: Reading, step: Cal
         table_names=reading.table_names,
         datetime_format=reading.datetime_format or None,
         max_quarantine=reading.max_quarantine,
+        extracted_at=reading.extracted_at,
+        pseudonymise=key,
+        minimum_group=people.minimum_group,
     )
 
 

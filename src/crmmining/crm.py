@@ -1,6 +1,7 @@
 """Crm: the one handle a person holds; thin methods over the floors below."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from importlib.metadata import version
 from pathlib import Path
@@ -9,10 +10,11 @@ from zoneinfo import ZoneInfo
 import duckdb
 import polars as pl
 
-from crmmining import availability, extract, measure, quality, show, sources, tables
+from crmmining import availability, disclosure, extract, measure, quality, show, sources, tables
 from crmmining.definitions import Catalogue, Kpi, read_catalogue
 from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
 from crmmining.eventlog import EventLog
+from crmmining.imperfections import imperfections
 from crmmining.periods import PERIODS, Period
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
@@ -30,6 +32,9 @@ def connect(
     table_names: str = "{}",
     datetime_format: str | Sequence[str] | None = None,
     max_quarantine: float = 0.01,
+    pseudonymise: str | bytes | None = None,
+    minimum_group: int | None = None,
+    extracted_at: Moment | None = None,
 ) -> "Crm":
     """Load a CRM: a folder of CSV or Parquet files, a `.duckdb` file or an open DuckDB connection.
 
@@ -38,10 +43,18 @@ def connect(
     strptime formats for timestamps and dates that are not ISO; they are never guessed. Past `max_quarantine`
     (share of a root table's rows) the input is refused. Raises `SourceError` and `DefinitionError`.
 
+    `pseudonymise` is a secret key of 16 bytes or more: people are replaced by pseudonyms, the same ones for
+    the same key. `minimum_group` withholds figures about people that fewer cases stand for. `extracted_at` is
+    when the data was taken from the CRM, where the definitions do not state it: nothing is as of later.
+
     >>> connect("data/sample")
     Crm(clock=2025-12-31T23:14:29Z, processes=account, case, lead, opportunity)
     """
+    if minimum_group is not None and minimum_group < 1:
+        raise CrmMiningError(f"minimum_group is {minimum_group}, but must be a number of cases, 1 or more")
     catalogue = read_catalogue(crm, extractors=extractors, kpis=kpis)
+    org = catalogue.source.org
+    extracted = org.extracted_at if extracted_at is None else extracted_at
     database = duckdb.connect(":memory:")
     loaded = tables.load(
         sources.read(source, table_names=table_names),
@@ -50,16 +63,21 @@ def connect(
         max_quarantine=max_quarantine,
         datetime_format=datetime_format,
         roots={process.root for process in catalogue.processes.values()},
+        key=pseudonymise,
+        extracted_at=None if extracted is None else _instant(extracted, org.time_zone),
     )
     name = Path(source).resolve().name if isinstance(source, str | Path) else "DuckDB connection"
-    return Crm(loaded, catalogue, name)
+    return Crm(loaded, catalogue, name, minimum_group=minimum_group)
 
 
 class Crm:
     """A loaded CRM and the definitions in force; every figure is as of `as_of`, by default `clock`."""
 
-    def __init__(self, loaded: tables.Tables, catalogue: Catalogue, source: str) -> None:
+    def __init__(
+        self, loaded: tables.Tables, catalogue: Catalogue, source: str, *, minimum_group: int | None = None
+    ) -> None:
         self.source = source
+        self.minimum_group = minimum_group
         self.tables = loaded
         self.definitions = catalogue
         self._logs: dict[tuple[str, datetime], EventLog] = {}
@@ -76,6 +94,15 @@ class Crm:
         return self.tables.clock
 
     @property
+    def clocks(self) -> pl.DataFrame:
+        """How recent tables are: table, clock (newest system timestamp, UTC), behind (the newest of all).
+
+        >>> connect("data/sample").clocks.row(0, named=True)["behind"]
+        datetime.timedelta(0)
+        """
+        return self.tables.clocks
+
+    @property
     def processes(self) -> tuple[str, ...]:
         """Processes this source can show."""
         return tuple(name for name in self.definitions.processes if not self._lacks(name))
@@ -89,11 +116,54 @@ class Crm:
         >>> log.as_of.isoformat(), log.events["occurred_at"].max() <= log.as_of
         ('2024-06-30T00:00:00+00:00', True)
         """
-        key = (process, self.moment(as_of))
+        key = (process, self.known_at(as_of))
         if key not in self._logs:
             definition, stages = self.definitions.process(process), self.definitions.stages
-            self._logs[key] = extract.build(self.tables, definition, key[1], stages)
+            log = extract.build(self.tables, definition, key[1], stages)
+            self._logs[key] = replace(log, minimum_group=self.minimum_group)
         return self._logs[key]
+
+    def state(self, table: str, *, at: Moment | None = None) -> pl.DataFrame:
+        """The records of a table as they were at a moment (default: `clock`), deleted ones left out.
+
+        Its declared columns as they were then, in order of the first, and `not_as_of` (List[String]): the
+        names of those whose value is only known as of now, sorted. Raises `UnknownNameError` for a table that
+        is not declared.
+
+        >>> deals = connect("data/sample").state("Opportunity", at="2024-06-30")
+        >>> deals.height, deals["StageName"].n_unique()
+        (84, 10)
+        """
+        process = next(iter(self.definitions.processes.values()))
+        return extract.state(self.tables, process, table, self.known_at(at), self.definitions.stages)
+
+    def evidence(self, process: str, row: str, *, as_of: Moment | None = None) -> pl.DataFrame:
+        """What became of one row of the source in a process, given its Id: for an event, its `source_id`.
+
+        Columns: table, id, disposition (used, filtered, quarantined), reason (null: used), case_id, activity,
+        occurred_at; a line for every event the row tells, or why it tells none. Raises `CrmMiningError` when
+        no row has this Id.
+
+        >>> crm = connect("data/sample")
+        >>> event = crm.event_log("lead").events.row(0, named=True)
+        >>> told = crm.evidence("lead", event["source_id"]).row(0, named=True)
+        >>> told["table"], told["activity"], told["case_id"] == event["case_id"]
+        ('Lead', 'Create Lead', True)
+        """
+        definition, stages = self.definitions.process(process), self.definitions.stages
+        return extract.evidence(self.tables, definition, row, self.known_at(as_of), stages)
+
+    def coverage(self, *, as_of: Moment | None = None) -> pl.DataFrame:
+        """Since when changes are kept: table, field, rows, first, last, since, basis (stated, estimated).
+
+        `field` is the column that changes, a mark of the CRM's own, or `*` for the whole table; `rows`,
+        `first` and `last` are of the changes told by `as_of`. Sorted by table and field.
+
+        >>> connect("data/sample").coverage().filter(field="StageName")["basis"].to_list()
+        ['estimated', 'estimated']
+        """
+        process = next(iter(self.definitions.processes.values()))
+        return extract.coverage(self.tables, process, self.known_at(as_of), self.definitions.stages)
 
     def scorecard(
         self,
@@ -114,7 +184,7 @@ class Crm:
 
         >>> rows = connect("data/sample").scorecard("opportunity", by=["region"], kpis=["win_rate"])
         >>> rows["region"].to_list(), rows.columns[:4]
-        (['APAC', 'EMEA', 'LATAM', 'North America'], ['kpi', 'process', 'grain', 'period_start'])
+        (['APAC', 'EMEA', 'LATAM', 'North America', None], ['kpi', 'process', 'grain', 'period_start'])
         """
         chosen = self._chosen(self.select(process), kpis)
         words = _words(by)
@@ -129,7 +199,12 @@ class Crm:
             until=None if until is None else self.moment(until),
         )
         logs = {name: self.event_log(name, as_of=as_of) for name in {kpi.process for kpi in chosen}}
-        return measure.scorecard(logs, self.definitions, chosen, cut)
+        return disclosure.withhold_rows(
+            measure.scorecard(logs, self.definitions, chosen, cut),
+            self.minimum_group,
+            by=cut.by,
+            people={name: log.process.people for name, log in logs.items()},
+        )
 
     def _chosen(self, processes: list[str], kpis: Words) -> list[Kpi]:
         """The KPIs named, or all that the source can show; a named one that cannot be is an error."""
@@ -159,20 +234,43 @@ class Crm:
         return self.definitions.frame().with_columns(needs=pl.when(needs != "").then(needs))
 
     def quality(
-        self, process: Words = None, *, by: Words = None, as_of: Moment | None = None
+        self,
+        process: Words = None,
+        *,
+        by: Words = None,
+        period: Period | None = None,
+        as_of: Moment | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
     ) -> pl.DataFrame:
         """What became of every row, what was noticed and what is switched off.
 
-        Columns: scope (table, log, event), table, disposition, reason, rows, examples. Per scope and table
-        the rows of used, quarantined and filtered add up to the rows that came in; `finding` and `off` move
-        no row.
+        Columns: scope (table, log, event), table, disposition, reason, rows, examples (Ids), effect (on
+        figures), done (about it; both null for used rows). Per scope and table the rows of used,
+        quarantined and filtered add up to the rows that came in; `finding` and `off` move no row. Findings
+        stand together per process, the heaviest first. With a `minimum_group`, what `scorecard` withholds
+        when it is cut alike is counted too.
 
         >>> quality = connect("data/sample").quality("lead")
         >>> quality.filter(pl.col("disposition") == "quarantined").height
         0
         """
-        logs = [self.event_log(name, as_of=as_of) for name in self.select(process)]
-        return quality.account(self.tables, self.definitions, logs, _words(by))
+        names, words = self.select(process), _words(by)
+        logs = [self.event_log(name, as_of=as_of) for name in names]
+        withheld: dict[str, int] = {}
+        if self.minimum_group is not None and words:
+            rows = self.scorecard(names, by=words, period=period, as_of=as_of, since=since, until=until)
+            withheld = disclosure.withheld(rows)
+        return quality.account(
+            self.tables,
+            self.definitions,
+            logs,
+            words,
+            noticed=extract.findings(self.tables, self.definitions, self.known_at(as_of)),
+            patterns={log.process.name: imperfections(log) for log in logs},
+            withheld=withheld,
+            minimum_group=self.minimum_group,
+        )
 
     def report(
         self,
@@ -220,23 +318,17 @@ class Crm:
         """An instant in UTC: a date is its midnight in the org's zone, a time without a zone is UTC."""
         if value is None:
             return self.clock
-        wrong = CrmMiningError(
-            f"'{value}' is no moment from 1900 to 2199; write it as 2024-06-30 or 2024-06-30T12:00:00+00:00"
-        )
-        if isinstance(value, str):
-            try:
-                value = (
-                    datetime.fromisoformat(value)
-                    if len(value) > len("2024-06-30")
-                    else date.fromisoformat(value)
-                )
-            except ValueError as error:
-                raise wrong from error
-        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
-            raise wrong
-        if not isinstance(value, datetime):
-            value = datetime.combine(value, time(), ZoneInfo(self.definitions.source.org.time_zone))
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return _instant(value, self.definitions.source.org.time_zone)
+
+    def known_at(self, as_of: Moment | None) -> datetime:
+        """The instant figures are as of; raises `SourceError` when it is later than the data was taken."""
+        moment, taken = self.moment(as_of), self.tables.extracted_at
+        if taken is not None and moment > taken:
+            raise SourceError(
+                f"as_of is {moment:%Y-%m-%dT%H:%M:%SZ}, but the data was taken at {taken:%Y-%m-%dT%H:%M:%SZ} "
+                "(extracted_at): nothing is known of what came later. State an earlier as_of, or newer data."
+            )
+        return moment
 
     def _lacks(self, process: str) -> list[str]:
         return availability.process_lacks(self.tables, self.definitions.process(process))
@@ -247,3 +339,22 @@ def _words(value: Words) -> list[str]:
     if value is None:
         return []
     return [value] if isinstance(value, str) else list(dict.fromkeys(value))
+
+
+def _instant(value: Moment, time_zone: str) -> datetime:
+    """The instant in UTC that a moment stands for; raises `CrmMiningError` when it stands for none."""
+    wrong = CrmMiningError(
+        f"'{value}' is no moment from 1900 to 2199; write it as 2024-06-30 or 2024-06-30T12:00:00+00:00"
+    )
+    if isinstance(value, str):
+        try:
+            value = (
+                datetime.fromisoformat(value) if len(value) > len("2024-06-30") else date.fromisoformat(value)
+            )
+        except ValueError as error:
+            raise wrong from error
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise wrong
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time(), ZoneInfo(time_zone))
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

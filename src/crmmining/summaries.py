@@ -1,6 +1,7 @@
 """From one row per case to numbers with denominators; all float arithmetic happens here, in key order."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import polars as pl
 
@@ -8,62 +9,82 @@ Z95 = 1.959963984540054
 _SCALE = 10_000
 
 
+class Members(NamedTuple):
+    """Which cases a figure counts, which still wait, and which of those it is about are truncated.
+
+    Conditions on cases that are never null; a counted case may wait as well.
+    """
+
+    counted: pl.Expr
+    waiting: pl.Expr
+    truncated: pl.Expr
+
+
+def members(counted: pl.Expr, waiting: pl.Expr, *, whole_only: bool) -> Members:
+    """Members of a figure; with `whole_only` truncated cases neither count nor wait, and are told apart.
+
+    Otherwise they count as all others do, and those that count are told.
+    """
+    truncated = pl.col("truncated").fill_null(value=False)
+    if whole_only:
+        return Members(counted & ~truncated, waiting & ~truncated, (counted | waiting) & truncated)
+    return Members(counted, waiting, counted & truncated)
+
+
 def summarise(
-    cases: pl.DataFrame,
-    by: Sequence[str],
-    *,
-    counted: pl.Expr,
-    waiting: pl.Expr,
-    values: Mapping[str, pl.Expr],
+    cases: pl.DataFrame, by: Sequence[str], who: Members, values: Mapping[str, pl.Expr]
 ) -> pl.DataFrame:
-    """Group cases by `by` and add n (counted), open (waiting), excluded (neither) to `values`.
+    """Group cases by `by` and add n (counted), open (waiting), excluded (neither), truncated to `values`.
 
     One row per group, sorted by `by` with nulls last; without `by` always exactly one row.
     """
     tallies = {
-        "n": counted.sum().cast(pl.Int64),
-        "open": waiting.sum().cast(pl.Int64),
-        "excluded": (~(counted | waiting)).sum().cast(pl.Int64),
+        "n": who.counted.sum().cast(pl.Int64),
+        "open": who.waiting.sum().cast(pl.Int64),
+        "excluded": (~(who.counted | who.waiting)).sum().cast(pl.Int64),
+        "truncated": who.truncated.sum().cast(pl.Int64),
     }
     if not by:
         return cases.select(**tallies, **values)
     return cases.group_by(list(by)).agg(**tallies, **values).sort(list(by), nulls_last=True)
 
 
-def durations(cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None) -> pl.DataFrame:
+def durations(
+    cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None, whole_only: bool = False
+) -> pl.DataFrame:
     """Median, p90 and mean of `end - start` in seconds per group.
 
-    `cases` has `start`, `end` (null: not reached) and `open`; a case that reached the end counts, one that
-    started and is still open is censored, every other one is excluded. Quantiles interpolate linearly.
+    `cases` has `start`, `end` (null: not reached), `open` and `truncated`; a case that reached the end
+    counts, one that started and is still open is censored, every other one is excluded. Quantiles interpolate
+    linearly.
     """
     scope = population(of)
     counted = scope & pl.col("end").is_not_null()
     waiting = scope & pl.col("start").is_not_null() & pl.col("end").is_null() & pl.col("open")
-    seconds = (pl.col("end") - pl.col("start")).dt.total_seconds().filter(counted)
-    return summarise(
-        cases,
-        by,
-        counted=counted,
-        waiting=waiting,
-        values={
-            "median": seconds.median(),
-            "p90": seconds.quantile(0.9, "linear"),
-            "mean": seconds.sum().cast(pl.Float64) / _positive(counted),
-        },
-    )
+    who = members(counted, waiting, whole_only=whole_only)
+    seconds = (pl.col("end") - pl.col("start")).dt.total_seconds().filter(who.counted)
+    values = {
+        "median": seconds.median(),
+        "p90": seconds.quantile(0.9, "linear"),
+        "mean": seconds.sum().cast(pl.Float64) / _positive(who.counted),
+    }
+    return summarise(cases, by, who, values)
 
 
-def conversion(cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None) -> pl.DataFrame:
+def conversion(
+    cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None, whole_only: bool = False
+) -> pl.DataFrame:
     """Share of cases with a `start` that have an `end`: rate with its Wilson interval, reached, per group.
 
-    n counts all that entered; open is the part of n that is still open and has not reached the end.
+    `cases` is as for `durations`. n counts all that entered; open is the part of n that is still open and has
+    not reached the end.
     """
-    scope = population(of)
-    entered = scope & pl.col("start").is_not_null()
-    reached = entered & pl.col("end").is_not_null()
+    entered = population(of) & pl.col("start").is_not_null()
     waiting = entered & pl.col("end").is_null() & pl.col("open")
-    values = {"reached": reached.sum().cast(pl.Int64), **share("rate", reached, entered)}
-    return summarise(cases, by, counted=entered, waiting=waiting, values=values)
+    who = members(entered, waiting, whole_only=whole_only)
+    reached = who.counted & pl.col("end").is_not_null()
+    values = {"reached": reached.sum().cast(pl.Int64), **share("rate", reached, who.counted)}
+    return summarise(cases, by, who, values)
 
 
 def population(of: pl.Expr | None) -> pl.Expr:

@@ -66,12 +66,14 @@ RESULT = pl.Schema(
         "kpi": pl.String,
         "part": pl.String,
         "segment": pl.String,
+        "basis": pl.String,
         "value": pl.Float64,
         "min": pl.Float64,
         "max": pl.Float64,
         "missed_by": pl.Float64,
         "unit": pl.String,
         "n": pl.Int64,
+        "truncated": pl.Int64,
         "note": pl.String,
     }
 )
@@ -92,9 +94,11 @@ class Verdict:
     def lines(self) -> Iterator[str]:
         """One line per target and per broken contract: what, where it stands, by how much it misses."""
         for row in self.results.iter_rows(named=True):
-            where = f" [{row['segment']}]" if row["segment"] else ""
+            basis = "" if row["basis"] in {None, "now"} else f", as of {row['basis']}"
+            where = f" [{row['segment']}{basis}]" if row["segment"] else ""
             bounds = [f"{side} {row[side]:g}" for side in ("min", "max") if row[side] is not None]
-            stands = row["note"] or f"is {row['value']:g} {row['unit']} (n={row['n']})"
+            truncated = f", truncated={row['truncated']}" if row["truncated"] else ""
+            stands = row["note"] or f"is {row['value']:g} {row['unit']} (n={row['n']}{truncated})"
             missed = f", missed by {row['missed_by']:g}" if row["missed_by"] else ""
             word = "met   " if row["met"] else "MISSED"
             what = " ".join(text for text in (row["kpi"], row["part"]) if text)
@@ -199,10 +203,15 @@ def _judged(name: str, target: Target, scorecard: pl.DataFrame, lacking: Sequenc
     rows = rows.filter(pl.col("part") == part)
     if rows.height > 1:
         return row | {"note": f"has one value per currency: {', '.join(rows['unit'].sort())}"}
-    value, unit, n = rows.select("value", "unit", "n").row(0)
-    row |= {"value": value, "unit": unit, "n": n}
+    row |= rows.select("value", "unit", "n", "truncated", "basis").row(0, named=True)
+    value, n = rows.select("value", "n").row(0)
     if value is None:
-        return row | {"note": "has no value: no case counts"}
+        why = (
+            "is withheld: too few cases for a figure about people"
+            if n is None
+            else "has no value: no case counts"
+        )
+        return row | {"note": why}
     below = 0.0 if target.min is None else max(0.0, target.min - value)
     above = 0.0 if target.max is None else max(0.0, value - target.max)
     missed = max(below, above)

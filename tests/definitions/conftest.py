@@ -41,7 +41,7 @@ class Extracted(NamedTuple):
         """Moment, activity and further columns of one case, in log order."""
         return (
             self.events.filter(case_id=case)
-            .sort("occurred_at", "rank", "source_id")
+            .sort("occurred_at", "rank", "seq", "source_id", "activity")
             .with_columns(pl.col("occurred_at").dt.strftime("%Y-%m-%d %H:%M"))
             .select("occurred_at", "activity", *columns)
             .rows()
@@ -57,13 +57,17 @@ def catalogue() -> Catalogue:
 def connection(catalogue: Catalogue) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")
+        database.execute("CREATE SCHEMA as_of")
+        database.execute("USE memory.as_of")
         for name, spec in catalogue.source.tables.items():
             columns = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in spec.columns.items())
             database.execute(f'CREATE TABLE "{name}" ({columns})')
         database.execute(
             "CREATE TABLE stages "
-            "(root VARCHAR, value VARCHAR, position BIGINT, is_closed BOOLEAN, is_won BOOLEAN)"
+            "(root VARCHAR, record_type VARCHAR, since DATE, until DATE, value VARCHAR, position BIGINT, "
+            "is_closed BOOLEAN, is_won BOOLEAN)"
         )
+        database.execute("CREATE TABLE stated_automated (value VARCHAR)")
         yield database
 
 
@@ -77,7 +81,11 @@ def extract(catalogue: Catalogue, connection: duckdb.DuckDBPyConnection) -> Call
             places = ", ".join("?" for _ in header.split())
             for row in rows:
                 connection.execute(f'INSERT INTO "{name}" ({columns}) VALUES ({places})', row)  # noqa: S608
-        connection.execute(catalogue.process(process).sql)
+        definition = catalogue.process(process)
+        connection.execute(definition.census)
+        connection.execute(definition.history)
+        connection.execute(definition.shared)
+        connection.execute(definition.sql)
         return Extracted(connection.sql("FROM cases").pl(), connection.sql("FROM events").pl())
 
     return run

@@ -60,6 +60,7 @@ def test_an_account_gathers_contacts_opportunities_and_cases(extract: Extract) -
         ("2024-01-03 09:00", "Create Opportunity", "O"),
         ("2024-01-03 10:00", "Create Opportunity", "P"),
         ("2024-01-04 09:00", "Win Opportunity", "h1"),
+        ("2024-01-05 09:00", "Reopen Opportunity", "h2"),
         ("2024-01-06 09:00", "Win Opportunity", "h3"),
         ("2024-01-07 09:00", "Lose Opportunity", "s2"),
         ("2024-01-08 09:00", "Open Case", "C"),
@@ -116,7 +117,7 @@ def test_tracked_fields_change_once_and_marks_are_no_changes(extract: Extract) -
         ("2024-01-02 09:00", "Change Owner", "h2", 100),
         ("2024-01-03 09:00", "Change: Parent", "h4", 150),
         ("2024-01-04 09:00", "Change: Type", "h5", 150),
-        ("2024-01-05 09:00", "Change: TextName", "h7", 150),
+        ("2024-01-05 09:00", "Rename Account", "h7", 150),
     ]
 
 

@@ -56,7 +56,7 @@ def test_disqualified_and_recycled_by_the_words_of_the_status(extract: Extract) 
     log = extract("lead", {"Lead": [LEAD, lead(status="Working")], "LeadStatus": STATUS, "LeadHistory": rows})
     assert log.rows("L", "rank", "direction") == [
         ("2024-01-01 09:00", "Create Lead", 0, None),
-        ("2024-01-02 09:00", "Disqualify Lead", 250, None),
+        ("2024-01-02 09:00", "Disqualify Lead", 200, None),
         ("2024-01-09 09:00", "Recycle Lead", 200, None),
     ]
 
@@ -140,6 +140,7 @@ def test_conversion_into_an_existing_account_is_dated_by_the_contact_it_made(ext
     )
     assert log.rows("L", "date_only") == [
         ("2024-01-01 09:00", "Create Lead", False),
+        ("2024-01-05 11:00", "Create Contact", False),
         ("2024-01-05 11:00", "Convert Lead", False),
     ]
 
@@ -221,7 +222,7 @@ def test_owner_pairs_count_once_and_queues_are_told_from_people(extract: Extract
     ]
 
 
-def test_other_fields_change_once_long_text_included_and_marks_are_no_changes(extract: Extract) -> None:
+def test_other_fields_change_once_long_text_included_and_marks_are_told_as_such(extract: Extract) -> None:
     when = "2024-01-02 09:00"
     log = extract(
         "lead",
@@ -238,8 +239,9 @@ def test_other_fields_change_once_long_text_included_and_marks_are_no_changes(ex
         },
     )
     assert log.rows("L", "source_id")[1:] == [
-        ("2024-01-02 09:00", "Change: Rating", "h1"),
+        ("2024-01-02 09:00", "Raise Rating", "h1"),
         ("2024-01-02 09:00", "Change: Description", "h2"),
+        ("2024-01-02 09:00", "Mark: locked", "h3"),
         ("2024-01-02 09:00", "Change: Campaign__c", "h5"),
     ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 
 Extract = Callable[[str, dict[str, list[Any]]], Any]
@@ -51,16 +52,16 @@ def test_stage_moves_win_lose_and_reopen_are_one_event_each(extract: Extract) ->
             ),
         },
     )
-    assert log.rows("O", "direction", "rank", "actor") == [
-        ("2024-01-01 09:00", "Create Opportunity", None, 0, ANA),
-        ("2024-01-02 09:00", "Stage: Negotiation", 2, 200, BEN),
-        ("2024-01-03 09:00", "Stage: Demo", -1, 200, BEN),
-        ("2024-01-04 09:00", "Stage: Proposal", 1, 200, BEN),
-        ("2024-01-06 09:00", "Lose Opportunity", None, 250, BEN),
-        ("2024-01-07 09:00", "Reopen Opportunity", None, 200, BEN),
-        ("2024-01-08 09:00", "Stage: Old name", None, 200, BEN),
-        ("2024-01-09 09:00", "Win Opportunity", None, 250, BEN),
-        ("2024-01-10 09:00", "Lose Opportunity", None, 250, BEN),
+    assert log.rows("O", "direction", "delta", "rank", "actor") == [
+        ("2024-01-01 09:00", "Create Opportunity", None, None, 0, ANA),
+        ("2024-01-02 09:00", "Stage: Negotiation", 2, 2.0, 200, BEN),
+        ("2024-01-03 09:00", "Stage: Demo", -1, -1.5, 200, BEN),  # retired, between Prospecting and Proposal
+        ("2024-01-04 09:00", "Stage: Proposal", 1, 0.5, 200, BEN),
+        ("2024-01-06 09:00", "Lose Opportunity", None, None, 200, BEN),
+        ("2024-01-07 09:00", "Reopen Opportunity", None, None, 200, BEN),
+        ("2024-01-08 09:00", "Stage: Old name", None, None, 200, BEN),
+        ("2024-01-09 09:00", "Win Opportunity", None, None, 200, BEN),
+        ("2024-01-10 09:00", "Lose Opportunity", None, None, 200, BEN),
     ]
 
 
@@ -124,14 +125,14 @@ def test_snapshots_alone_tell_stage_amount_and_close_date(extract: Extract) -> N
             "OpportunityHistory": FOUR_SAVES,
         },
     )
-    assert log.rows("O", "direction", "old_value", "new_value") == [
-        ("2024-01-01 09:00", "Create Opportunity", None, None, None),
-        ("2024-01-02 09:00", "Raise Amount", None, None, "100.0"),
-        ("2024-01-03 09:00", "Lower Amount", None, "100.0", "80.0"),
-        ("2024-01-03 09:00", "Push Close Date", None, "2024-03-31", "2024-04-30"),
-        ("2024-01-03 09:00", "Stage: Proposal", 1, "Prospecting", "Proposal"),
-        ("2024-01-04 09:00", "Pull Close Date", None, "2024-04-30", "2024-01-04"),
-        ("2024-01-04 09:00", "Win Opportunity", None, "Proposal", "Won"),
+    assert log.rows("O", "direction", "delta", "old_value", "new_value") == [
+        ("2024-01-01 09:00", "Create Opportunity", None, None, None, None),
+        ("2024-01-02 09:00", "Raise Amount", 1, 100.0, None, "100.0"),
+        ("2024-01-03 09:00", "Lower Amount", -1, -20.0, "100.0", "80.0"),
+        ("2024-01-03 09:00", "Push Close Date", 1, 30.0, "2024-03-31", "2024-04-30"),
+        ("2024-01-03 09:00", "Stage: Proposal", 1, 1.0, "Prospecting", "Proposal"),
+        ("2024-01-04 09:00", "Pull Close Date", -1, -117.0, "2024-04-30", "2024-01-04"),
+        ("2024-01-04 09:00", "Win Opportunity", None, None, "Proposal", "Won"),
     ]
 
 
@@ -187,8 +188,32 @@ def test_created_closed_is_a_creation_and_a_closing_in_one_second(extract: Extra
         ("2024-01-01 09:00", "Create Opportunity", "P", False),
         ("2024-01-01 09:00", "Lose Opportunity", "P", False),
     ]
-    known = log.events.filter(case_id="P", activity="Lose Opportunity")["recorded_at"]
-    assert known.dt.strftime("%Y-%m-%d").to_list() == ["2024-02-10"]  # only the record of that day tells
+
+
+@pytest.mark.parametrize(
+    ("first_row", "known"),
+    [
+        ("2024-01-01 09:00", "2024-01-01"),  # stages were tracked when it was created, and it has no change
+        ("2024-01-01 09:01", "2024-02-10"),  # only the record of that day tells
+    ],
+)
+def test_since_when_a_stage_without_changes_is_known(extract: Extract, first_row: str, known: str) -> None:
+    log = extract(
+        "opportunity",
+        {
+            "Opportunity": [OPPORTUNITY, opportunity("Lost", closed=True)],
+            "OpportunityStage": STAGES,
+            "OpportunityFieldHistory": [
+                HISTORY,
+                ("h1", "O", "2024-01-01 09:00", ANA, "created", None, None),
+                ("h2", "Q", first_row, ANA, "StageName", "Prospecting", "Proposal"),
+            ],
+        },
+    )
+    lost = log.events.filter(activity="Lose Opportunity").select(
+        pl.col("occurred_at", "recorded_at").dt.strftime("%Y-%m-%d")
+    )
+    assert lost.rows() == [("2024-01-01", known)]
 
 
 def test_created_closed_and_reopened(extract: Extract) -> None:
@@ -253,7 +278,9 @@ def test_owner_pairs_quotes_and_other_fields(extract: Extract) -> None:
     )
     assert log.rows("O", "source_id", "rank")[1:] == [
         ("2024-01-02 09:00", "Change Owner", "h1", 100),
-        ("2024-01-02 09:00", "Change: NextStep", "h2", 150),
+        ("2024-01-02 09:00", "Change Next Step", "h2", 150),
+        ("2024-01-02 10:00", "Change: CloseDate", "h4", 150),
+        ("2024-01-02 11:00", "Mark: locked", "h5", 150),
         ("2024-01-03 09:00", "Create Quote", "q1", 160),
     ]
 

@@ -1,39 +1,87 @@
-"""The shipped definitions on the shipped sample: every history row has its event or its reason."""
+"""The shipped definitions on the shipped sample: every row has its event or its reason, every event its row."""
 
 from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from crmmining import Crm
+from crmmining import Crm, extract
 from crmmining.definitions import Catalogue, shipped
 
 PROCESSES = ("account", "case", "lead", "opportunity")
-HISTORIES = {
-    "account": ("AccountHistory", "AccountId"),
-    "case": ("CaseHistory", "CaseId"),
-    "lead": ("LeadHistory", "LeadId"),
-    "opportunity": ("OpportunityFieldHistory", "OpportunityId"),
-}
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-def test_every_history_row_is_one_event_or_has_a_reason(sample: Crm, process: str) -> None:
-    table, parent = HISTORIES[process]
-    rows = pl.read_csv(shipped("data/sample") / f"{table}.csv", infer_schema=False)
-    told = sample.event_log(process).events.group_by(pl.col("source_id").alias("Id")).agg(told=pl.len())
-    silent = rows.join(told, on="Id", how="anti")
-    save = [parent, "CreatedDate", "Field"]
-    ids = rows.filter(DataType="EntityId").select(save)
-    converted = pl.col("Field").eq("Status") & pl.col("NewValue").eq("Closed - Converted")
-    unexplained = (
-        silent.filter(~pl.col("Field").str.contains("^[a-z]"))  # marks: created, locked, ...
-        .filter(pl.col("OldValue").ne_missing(pl.col("NewValue")))
-        .join(ids, on=save, how="anti")  # names beside the Ids of a lookup
-        .filter(~converted)  # the conversion itself, told by its own row
+def test_every_row_of_every_table_tells_an_event_or_has_a_reason(sample: Crm, process: str) -> None:
+    account = sample.event_log(process).quality
+    assert (
+        account.filter(pl.col("reason") == "NO RULE tells it").select("table", "rows", "examples").rows()
+        == []
     )
-    assert unexplained.rows() == []
-    assert rows.join(told, on="Id")["told"].max() == 1
+    supplied = {file.name: file.rows for file in sample.tables.inputs}
+    paths = sample.definitions.process(process).paths
+    rows = account.group_by("table").agg(pl.col("rows").sum())
+    own = [name for name, path in paths.items() if path != "broadcast" and supplied.get(name)]
+    assert len(own) > 4
+    assert dict(rows.rows()) == {
+        f"{process} events": account.filter(pl.col("table") == f"{process} events")["rows"].sum(),
+        **{f"{process}: {name}": supplied[name] for name in own},
+    }
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_every_event_names_a_row_that_is_there(sample: Crm, process: str) -> None:
+    events = sample.event_log(process).events.select(pl.col("source_table").cast(pl.String), "source_id")
+    assert events.null_count().row(0) == (0, 0)
+    for (table,), told in events.group_by("source_table"):
+        rows = pl.read_csv(shipped("data/sample") / f"{table}.csv", columns=["Id"])
+        assert set(told["source_id"]) <= set(rows["Id"])
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_evidence_of_a_history_row_is_its_event_or_its_reason(sample: Crm, process: str) -> None:
+    log = sample.event_log(process)
+    account = log.quality.filter(pl.col("table").str.contains("History$"), pl.col("reason").is_not_null())
+    assert account.height > 1
+    for table, reason, rows in account.select("table", "reason", "examples").rows():
+        told = sample.evidence(process, rows[0])
+        assert told.select("table", "disposition", "reason").rows() == [
+            (table.removeprefix(f"{process}: "), "filtered", reason)
+        ]
+    event = log.events.filter(pl.col("source_table").cast(pl.String).str.ends_with("History")).row(
+        0, named=True
+    )
+    told = sample.evidence(process, event["source_id"]).filter(pl.col("activity") == event["activity"])
+    assert told.select("disposition", "case_id", "occurred_at").rows() == [
+        ("used", event["case_id"], event["occurred_at"])
+    ]
+
+
+@pytest.mark.parametrize("as_of", [None, datetime(2024, 9, 15, 12, tzinfo=UTC)])
+@pytest.mark.parametrize("process", PROCESSES)
+def test_cases_apart_are_the_cases_together(sample: Crm, process: str, as_of: datetime | None) -> None:
+    definition, stages = sample.definitions.process(process), sample.definitions.stages
+    moment = as_of or sample.clock
+    whole = extract.build(sample.tables, definition, moment, stages)
+    ids = whole.cases["case_id"]
+    few = ids.is_in(ids.sample(7, seed=1).implode())
+    parts = [
+        extract.build(sample.tables, definition, moment, stages, only)
+        for only in (ids.filter(few), ids.filter(~few))
+    ]
+    names = pl.col("activity").cast(pl.String)
+    events = pl.concat([part.events.with_columns(names) for part in parts]).sort(
+        "case_id", maintain_order=True
+    )
+    assert_frame_equal(events, whole.events.with_columns(names))
+    assert_frame_equal(pl.concat([part.cases for part in parts]).sort("case_id"), whole.cases)
+    values = [
+        p.values.with_columns(p.cases["case_id"].gather(p.values["case_ix"])).drop("case_ix")
+        for log in (*parts, whole)
+        for p in log.partitions
+    ]
+    assert_frame_equal(pl.concat(values[:-1]).sort("case_id", maintain_order=True), values[-1])
 
 
 @pytest.mark.parametrize("process", PROCESSES)
@@ -66,7 +114,22 @@ NEVER = {  # what the simulated people do not do
     "account": set(),
     "case": {"Assign to Queue", "Change Priority", "De-escalate Case", "Meeting", "Receive Comment"},
     "lead": {"Assign to Queue"},
-    "opportunity": set(),
+    "opportunity": {
+        "Accept Quote",
+        "Automated Touch",
+        "Call",
+        "Change Next Step",
+        "Change: *",
+        "Close Opportunity",
+        "Deny Quote",
+        "Inbound Call",
+        "Inbound Email",
+        "Internal Call",
+        "Mark: *",
+        "Outbound Email",
+        "Present Quote",
+        "Recall",
+    },
 }
 
 

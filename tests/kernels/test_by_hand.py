@@ -1,11 +1,11 @@
 """Five-event logs, answered by hand."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
 
-from crmmining.kernels import merge, milestones, rework, throughput, transitions, variants, volume
+from crmmining.kernels import merge, milestones, rework, throughput, transitions, variants
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LOG = pl.Schema(
@@ -219,24 +219,6 @@ def test_rework_by_activity() -> None:
     assert rework.rework_by_activity(EMPTY).schema == {"activity": pl.UInt16} | dict.fromkeys(
         ["cases", "events", "rework_cases", "repeats", "self_loops"], pl.Int64
     )
-
-
-def test_volume() -> None:
-    groups = pl.Series([4, 9, 4], dtype=pl.UInt32)
-    march, april = date(2026, 3, 1), date(2026, 4, 1)
-    periods = pl.Series([march, march, march, april, march])
-    assert volume.volume(FIVE, groups, periods).rows() == [(4, march, 4), (4, april, 1)]
-    assert volume.volume(FIVE, groups, pl.Series([march, None, None, april, None])).rows() == [
-        (4, march, 1),
-        (4, april, 1),
-    ]
-    ungrouped = pl.Series([None, 9, 4], dtype=pl.UInt32)
-    assert volume.volume(FIVE, ungrouped, periods).rows() == [(4, march, 1)]
-    assert volume.volume(EMPTY, groups[:0], periods[:0]).schema == {
-        "group": pl.UInt32,
-        "period": pl.Date,
-        "n": pl.Int64,
-    }
 
 
 def test_add_sums_per_key_and_sorts() -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -20,16 +20,14 @@ from crmmining.kernels import (
     traces,
     transitions,
     variants,
-    volume,
 )
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ACTIVITIES = [0, 1, 2, 63, 64, 130, 65535]
 STARTS, ENDS = {0, 1, 64}, {1, 2, 65535}
 MILESTONES = {"first": [0], "some": [1, 64, 65535], "never": [9]}
-PERIODS = [None, date(2025, 12, 1), date(2026, 1, 1)]
 
-Event = tuple[int, int, datetime, int | None, date | None]
+Event = tuple[int, int, datetime, int | None]
 Trace = list[Event]
 
 EVENT = st.tuples(
@@ -37,7 +35,6 @@ EVENT = st.tuples(
     st.sampled_from(ACTIVITIES),
     st.integers(0, 40).map(lambda halves: START + timedelta(milliseconds=500 * halves)),
     st.sampled_from([None, -1, 0, 1, 2]),
-    st.sampled_from(PERIODS),
 )
 LOGS = st.lists(EVENT, max_size=40).map(lambda rows: sorted(rows, key=lambda row: (row[0], row[2])))
 SCHEMA = pl.Schema(
@@ -46,7 +43,6 @@ SCHEMA = pl.Schema(
         "activity": pl.UInt16(),
         "occurred_at": pl.Datetime("us", "UTC"),
         "direction": pl.Int8(),
-        "period": pl.Date(),
     }
 )
 CASES = {
@@ -62,19 +58,11 @@ TALLIES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], list[str]]] = {
     "variants": (variants.variants, ["sequence"]),
     "transitions": (transitions.transitions, ["source", "target", "seconds"]),
     "rework_by_activity": (rework.rework_by_activity, ["activity"]),
-    "volume": (lambda events: volume.volume(events, groups(events), events["period"]), ["group", "period"]),
 }
 
 
 def frame(rows: list[Event]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
-
-
-def groups(events: pl.DataFrame) -> pl.Series:
-    """Put every case into the group of its first event's activity, which partitions keep."""
-    firsts = dict(reversed(events.select("case_ix", "activity").rows()))
-    last = max(firsts, default=-1)
-    return pl.Series([firsts.get(case) for case in range(last + 1)], dtype=pl.UInt32)
 
 
 def by_case(rows: list[Event]) -> dict[int, Trace]:
@@ -190,16 +178,6 @@ def test_rework_equals_a_loop(rows: list[Event], recoded: Sequence[int]) -> None
             table[activity] = [old + new for old, new in zip(table[activity], change, strict=True)]
     assert rework.rework(frame(rows)).rows() == expected
     assert rework.rework_by_activity(frame(rows)).rows() == [(a, *table[a]) for a in sorted(table)]
-
-
-@given(LOGS)
-def test_volume_equals_a_counter(rows: list[Event]) -> None:
-    events = frame(rows)
-    of = groups(events).to_list()
-    count = Counter((of[row[0]], row[4]) for row in rows if row[4] is not None)
-    assert volume.volume(events, groups(events), events["period"]).rows() == sorted(
-        (*key, n) for key, n in count.items()
-    )
 
 
 @settings(max_examples=60)

@@ -21,7 +21,9 @@ def log_of(make_log: Callable[..., EventLog]) -> Log:
     """The log of generated deals."""
 
     def logged(deals: Deals, partitions: int = 1) -> EventLog:
-        return make_log(deals.rows, deals.cases, as_of=deals.as_of, partitions=partitions)
+        return make_log(
+            deals.rows, deals.cases, as_of=deals.as_of, partitions=partitions, changes=deals.changes
+        )
 
     return logged
 

@@ -14,20 +14,44 @@ from crmmining.tables import OrgSpec
 
 DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
 Row = tuple[str, str, float, int | None]  # case, activity, day, direction
+Change = tuple[str, str, float, str | None]  # case, attribute, day, value; the first is what it began with
 TEXT = {"process": "deal", "question": "q", "formula": "f", "better": "neutral"}
 ASKED: dict[str, dict[str, Any]] = {
     "created": {"kind": "volume", "count": "created", "of": "cases", "unit": "cases"},
     "won": {"kind": "volume", "count": "won", "of": "cases", "unit": "cases"},
     "stage_moves": {"kind": "volume", "count": "staged", "of": "events", "unit": "events"},
     "touches": {"kind": "volume", "count": "touched", "of": "events", "unit": "events"},
+    "whole_touches": {
+        "kind": "volume",
+        "count": "touched",
+        "of": "events",
+        "unit": "events",
+        "basis": "created",
+        "truncated": "exclude",
+    },
+    "wins_at_least": {
+        "kind": "volume",
+        "count": "won",
+        "of": "cases",
+        "unit": "cases",
+        "basis": "now",
+        "truncated": "bound",
+    },
     "win_rate": {
         "kind": "share",
         "of": "NOT open",
         "where": "outcome = 'won'",
         "period": "outcome",
         "unit": "share",
+        "basis": "outcome",
     },
-    "large": {"kind": "share", "where": "amount > 60", "period": "won", "unit": "share"},
+    "large": {
+        "kind": "share",
+        "where": "amount > 60",
+        "period": "won",
+        "unit": "share",
+        "truncated": "exclude",
+    },
     "far": {
         "kind": "share",
         "of": "amount > 60 OR region = 'EMEA'",
@@ -43,7 +67,26 @@ ASKED: dict[str, dict[str, Any]] = {
         "period": "outcome",
         "unit": "money",
     },
-    "deal_size": {"kind": "value", "column": "amount", "agg": "median", "period": "created", "unit": "money"},
+    "deal_size": {
+        "kind": "value",
+        "column": "amount",
+        "agg": "median",
+        "period": "created",
+        "unit": "money",
+        "basis": "created",
+        "truncated": "exclude",
+    },
+    "won_apart": {
+        "kind": "value",
+        "column": "amount",
+        "agg": "sum",
+        "of": "outcome = 'won'",
+        "period": "outcome",
+        "unit": "money",
+        "currency": "record",
+        "basis": "outcome",
+    },
+    "amount_in_all": {"kind": "value", "column": "amount", "agg": "mean", "period": "won", "unit": "money"},
     "touches_per_deal": {
         "kind": "value",
         "column": "touched_n",
@@ -69,6 +112,13 @@ ASKED: dict[str, dict[str, Any]] = {
         "unit": "s",
     },
     "win_conversion": {"kind": "conversion", "start": "created", "end": "won", "unit": "share"},
+    "stage_conversion": {
+        "kind": "conversion",
+        "start": "staged",
+        "end": "won",
+        "unit": "share",
+        "truncated": "keep",
+    },
     "touch_conversion": {
         "kind": "conversion",
         "start": "touched",
@@ -77,6 +127,14 @@ ASKED: dict[str, dict[str, Any]] = {
         "unit": "share",
     },
     "repeats": {"kind": "rework", "what": "repeats", "period": "created", "unit": "share"},
+    "at_least_repeats": {
+        "kind": "rework",
+        "what": "repeats",
+        "period": "created",
+        "unit": "share",
+        "basis": "won",
+        "truncated": "bound",
+    },
     "self_loops": {
         "kind": "rework",
         "what": "self_loops",
@@ -93,6 +151,7 @@ ASKED: dict[str, dict[str, Any]] = {
         "unit": "share",
     },
     "open_deals": {"kind": "stock", "unit": "cases"},
+    "open_whole_deals": {"kind": "stock", "unit": "cases", "basis": "created", "truncated": "exclude"},
 }
 KPIS: dict[str, Kpi] = {
     name: KPI.validate_python(TEXT | {"name": name} | fields) for name, fields in ASKED.items()
@@ -114,10 +173,21 @@ CASE = st.tuples(
     st.sampled_from([None, "EMEA", "APAC"]),
     st.sampled_from([None, 0.0, 59.99, 61.25, 1000.1]),
     st.sampled_from(["EUR", "USD"]),
+    st.sampled_from([False, False, True]),
+    st.sampled_from([None, 0.5, 1.25]),
+    st.lists(st.tuples(QUARTERS_OF_A_DAY, st.sampled_from([None, "EMEA", "APAC"])), max_size=4),
 )
 ORG = st.sampled_from(ORGS)
 PERIOD = st.sampled_from(get_args(Period))
-SEGMENTS: list[tuple[str, ...]] = [(), ("region",), ("region", "product")]  # deals have no product
+SEGMENTS: list[tuple[str, ...]] = [
+    (),
+    ("region",),
+    ("region", "product"),  # deals have no product,
+    ("region@converted",),  # and nothing converts them
+    ("region@created", "region"),
+    ("region@outcome", "country"),
+    ("region@now", "country@won"),
+]
 CUT = st.builds(Cut, ORG, by=st.sampled_from(SEGMENTS), period=st.none() | PERIOD)
 
 
@@ -127,6 +197,7 @@ class Deals(NamedTuple):
     rows: list[Row]
     cases: dict[str, dict[str, Any]]
     as_of: float
+    changes: list[Change]
 
 
 @st.composite
@@ -134,15 +205,32 @@ def deals(draw: st.DrawFn) -> Deals:
     """One to seven deals, each created once; only touches may be older than the record."""
     rows: list[Row] = []
     cases: dict[str, dict[str, Any]] = {}
-    for number, (born, events, region, amount, currency) in enumerate(
+    changes: list[Change] = []
+    for number, (born, events, region, amount, currency, truncated, rate, moves) in enumerate(
         draw(st.lists(CASE, min_size=1, max_size=7))
     ):
         name = f"d{number}"
+        later = sorted(((max(when, born), value) for when, value in moves), key=lambda move: move[0])
+        if later:
+            changes += [(name, "region", born, region), *((name, "region", *move) for move in later)]
         rows.append((name, "Create", born, None))
         rows += [(name, what, when if what == "Call" else max(when, born), to) for what, when, to in events]
-        cases[name] = {"created_at": moment(born), "region": region, "amount": amount, "currency": currency}
-    cases["d0"]["amount"] = 75.5  # a column of nulls only would have no number type
-    return Deals(rows, cases, max(row[2] for row in rows) + 3)
+        cases[name] = {
+            "created_at": moment(born),
+            "region": later[-1][1] if later else region,
+            "country": None if amount is None else "Peru",
+            "amount": amount,
+            "amount_reporting": None if amount is None or rate is None else amount * rate,
+            "currency": currency,
+            "reporting_currency": "EUR",
+            "truncated": truncated,
+        }
+    cases["d0"] |= {
+        "amount": 75.5,
+        "amount_reporting": 151.0,
+    }  # columns of nulls only would have no number type
+    latest = max(when for _, _, when, _ in [*rows, *changes])
+    return Deals(rows, cases, latest + 3, changes)
 
 
 def moment(number: float) -> datetime:

@@ -1,57 +1,42 @@
 """A second, naive implementation of every KPI kind: loops over raw events, textbook formulas, no engine.
 
-It starts from event rows (case, activity, time, direction) in log order, the attributes of the cases and the
-TOML of the process. Only the texts of `of` and `where` are not read by hand: DuckDB evaluates them, where the
-engine uses Polars.
+It starts from event rows (case, activity, time, direction) in log order, the attributes of the cases, the
+changes of these (case, attribute, time, value) and the TOML of the process. Only the texts of `of` and
+`where` are not read by hand: DuckDB evaluates them, where the engine uses Polars.
 """
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 
 from crmmining.definitions import Kpi, Process
-from crmmining.definitions.kpi import Conversion, Duration, Rework, Share, Value
+from crmmining.definitions.kpi import Conversion, Duration, Value
+from crmmining.eventlog import EventLog
 from crmmining.measure import Cut
-from crmmining.tables import OrgSpec
+
+from .answers import (
+    CaseKpi,
+    Fact,
+    Figure,
+    Key,
+    Segments,
+    basis_of,
+    figures,
+    first_day,
+    leaves_out,
+    midnight,
+    next_first_day,
+    split,
+)
 
 INSTANT = pl.Datetime("us", "UTC")
 DERIVED = {"open", "outcome", "outcome_at"}
-Z = 1.959963984540054  # 97.5 % point of the normal distribution
-ROUNDING = 12  # digits that two ways of adding floats agree on
-
 TICK = timedelta(microseconds=1)
-
-Fact = dict[str, Any]
-CaseKpi = Share | Value | Duration | Conversion | Rework
-Segments = tuple[str | None, ...]
-
-
-class Key(NamedTuple):
-    """What names a row of the scorecard."""
-
-    kpi: str
-    part: str
-    unit: str
-    period_start: date | None
-    segments: Segments
-
-
-class Figure(NamedTuple):
-    """What a row of the scorecard says."""
-
-    value: float | None
-    n: int
-    open: int
-    excluded: int
-    low: float | None = None
-    high: float | None = None
 
 
 class Event(NamedTuple):
@@ -60,59 +45,17 @@ class Event(NamedTuple):
     direction: int | None
 
 
+class Change(NamedTuple):
+    case: str
+    attribute: str
+    since: datetime
+    value: str | None
+
+
 def stands_for(names: Iterable[str], activity: str) -> bool:
     return any(
         activity == name or (name.endswith(": *") and activity.startswith(name[:-1])) for name in names
     )
-
-
-def first_day(instant: datetime, period: str, org: OrgSpec) -> date:
-    """First day of the org's period that holds an instant."""
-    day = instant.astimezone(ZoneInfo(org.time_zone)).date()
-    if period == "day":
-        return day
-    if period == "week":
-        return day - timedelta(days=day.weekday())
-    months = day.year * 12 + day.month - 1  # since the year 0
-    length = {"month": 1, "quarter": 3, "year": 12}[period]
-    months -= (months - (org.fiscal_year_start - 1)) % length
-    return date(months // 12, months % 12 + 1, 1)
-
-
-def next_first_day(start: date, period: str) -> date:
-    if period in ("day", "week"):
-        return start + timedelta(days=1 if period == "day" else 7)
-    months = start.year * 12 + start.month - 1 + {"month": 1, "quarter": 3, "year": 12}[period]
-    return date(months // 12, months % 12 + 1, 1)
-
-
-def midnight(day: date, org: OrgSpec) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(org.time_zone)).astimezone(UTC)
-
-
-def quantile(values: Sequence[float], share: float) -> float | None:
-    """Linear interpolation between the two nearest ranks."""
-    if not values:
-        return None
-    ranked = sorted(values)
-    place = (len(ranked) - 1) * share
-    below = math.floor(place)
-    above = min(below + 1, len(ranked) - 1)
-    return ranked[below] + (ranked[above] - ranked[below]) * (place - below)
-
-
-def mean(values: Sequence[float]) -> float | None:
-    return math.fsum(values) / len(values) if values else None
-
-
-def wilson(hits: int, n: int) -> tuple[float | None, float | None, float | None]:
-    """Share with its 95 % score interval (Wilson 1927)."""
-    if n == 0:
-        return None, None, None
-    share = hits / n
-    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return share, max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def inside(instant: datetime | None, cut: Cut) -> bool:
@@ -125,8 +68,19 @@ def inside(instant: datetime | None, cut: Cut) -> bool:
 class Oracle:
     """The naive answers for one log."""
 
-    def __init__(self, process: Process, events: pl.DataFrame, cases: pl.DataFrame, as_of: datetime) -> None:
+    def __init__(
+        self,
+        process: Process,
+        events: pl.DataFrame,
+        cases: pl.DataFrame,
+        as_of: datetime,
+        changes: Iterable[Change],
+    ) -> None:
         self.process, self.as_of = process, as_of
+        self.changes: dict[tuple[str, str], list[Change]] = defaultdict(list)
+        for change in changes:
+            self.changes[change.case, change.attribute].append(change)
+        self.tracked = {attribute for _, attribute in self.changes}
         attributes = cases.drop(DERIVED & set(cases.columns)).rows(named=True)
         self.traces: dict[str, list[Event]] = {case["case_id"]: [] for case in attributes}
         for case, activity, at, direction in events.select(
@@ -193,21 +147,52 @@ class Oracle:
         """Every row of one KPI."""
         match kpi.kind:
             case "stock":
-                return self.stock(kpi, cut)
+                found = self.stock(kpi, cut)
             case "volume":
-                return self.volume(kpi, cut)
+                found = self.volume(kpi, cut)
             case _:
-                return self.of_cases(kpi, cut)
+                found = self.of_cases(kpi, cut)
+        return {key: figure._replace(basis=self.told(kpi, cut)) for key, figure in found.items()}
 
-    def segments(self, fact: Fact, cut: Cut) -> Segments:
-        columns = (self.process.segments.get(word) for word in cut.by)
-        return tuple(fact[column] if column else None for column in columns)
+    def basis(self, asked: str, kpi: Kpi) -> str | None:
+        """When one segment counts; null where the process has no such word or milestone."""
+        word, _, moment = asked.partition("@")
+        if word not in self.process.segments:
+            return None
+        if moment and moment not in {*self.process.milestones, "outcome", "now"}:
+            return None
+        return (moment or basis_of(kpi)) if self.process.segments[word] in self.tracked else "now"
+
+    def told(self, kpi: Kpi, cut: Cut) -> str | None:
+        """What a row says of the basis of its segments."""
+        bases = {asked: self.basis(asked, kpi) for asked in cut.by}
+        known = [(asked.split("@")[0], basis) for asked, basis in bases.items() if basis]
+        if len({basis for _, basis in known}) > 1:
+            return ", ".join(f"{word}@{basis}" for word, basis in known)
+        return known[0][1] if known else None
+
+    def segments(self, fact: Fact, kpi: Kpi, cut: Cut, event_at: datetime | None = None) -> Segments:
+        return tuple(self.segment(fact, asked, self.basis(asked, kpi), event_at) for asked in cut.by)
+
+    def segment(self, fact: Fact, asked: str, basis: str | None, event_at: datetime | None) -> str | None:
+        if basis is None:
+            return None
+        attribute = self.process.segments[asked.partition("@")[0]]
+        now: str | None = fact[attribute]
+        if basis == "now":
+            return now
+        moment: datetime | None = event_at if basis == "event" else fact[f"{basis}_at"]
+        own = self.changes.get((fact["case_id"], attribute), [])
+        if moment is None:
+            return None
+        earlier = [change for change in own if change.since <= moment]
+        return (earlier[-1] if earlier else own[0]).value if own else now
 
     def period(self, instant: datetime | None, cut: Cut) -> date | None:
         return first_day(instant, cut.period, cut.org) if cut.period and instant else None
 
     def cells(
-        self, dated: Iterable[tuple[Fact, datetime | None]], cut: Cut
+        self, dated: Iterable[tuple[Fact, datetime | None]], kpi: Kpi, cut: Cut
     ) -> dict[tuple[date | None, Segments], list[Fact]]:
         """Facts per period and segments, those dated outside the window left out."""
         cells: dict[tuple[date | None, Segments], list[Fact]] = defaultdict(list)
@@ -215,7 +200,7 @@ class Oracle:
             cells[None, ()] = []
         for fact, instant in dated:
             if inside(instant, cut):
-                cells[self.period(instant, cut), self.segments(fact, cut)].append(fact)
+                cells[self.period(instant, cut), self.segments(fact, kpi, cut, instant)].append(fact)
         return cells
 
     def periods(self, first: date, cut: Cut) -> Iterator[date]:
@@ -244,11 +229,12 @@ class Oracle:
         return states
 
     def stock(self, kpi: Kpi, cut: Cut) -> dict[Key, Figure]:
-        groups: dict[Segments, list[list[tuple[datetime, bool]]]] = defaultdict(list)
+        groups: dict[Segments, list[tuple[bool, list[tuple[datetime, bool]]]]] = defaultdict(list)
         if not cut.by:
             groups[()] = []
         for fact in self.facts:
-            groups[self.segments(fact, cut)].append(self.states(self.traces[fact["case_id"]]))
+            states = self.states(self.traces[fact["case_id"]])
+            groups[self.segments(fact, kpi, cut)].append((fact["truncated"], states))
         after = self.as_of + TICK
         moments: dict[date | None, datetime] = {None: after}
         if cut.period:
@@ -263,9 +249,16 @@ class Oracle:
         answer: dict[Key, Figure] = {}
         for segments, cases in groups.items():
             for start, moment in moments.items():
-                known = [[is_open for since, is_open in states if since < moment] for states in cases]
-                count = sum(states[-1] for states in known if states)
-                answer[Key(kpi.name, "open_cases", kpi.unit, start, segments)] = Figure(count, count, 0, 0)
+                known = [
+                    (truncated, [is_open for since, is_open in states if since < moment])
+                    for truncated, states in cases
+                ]
+                held = [truncated for truncated, states in known if states and states[-1]]
+                left_out = sum(held) if leaves_out(kpi) else 0
+                count = len(held) - left_out
+                answer[Key(kpi.name, "open_cases", kpi.unit, start, segments)] = Figure(
+                    count, count, 0, left_out, sum(held)
+                )
         return answer
 
     def volume(self, kpi: Kpi, cut: Cut) -> dict[Key, Figure]:
@@ -280,18 +273,20 @@ class Oracle:
                 for event in self.milestone(kpi.count, self.traces[fact["case_id"]])
             ]
         )
-        for (start, segments), facts in self.cells(counted, cut).items():
-            reached = sum(fact[f"{kpi.count}_n"] > 0 for fact in facts)
-            waiting = sum(fact[f"{kpi.count}_n"] == 0 and fact["open"] for fact in facts)
-            figure = Figure(reached, reached, waiting, len(facts) - reached - waiting)
-            answer[Key(kpi.name, "count", kpi.unit, start, segments)] = figure
+        for (start, segments), facts in self.cells(counted, kpi, cut).items():
+            reached = [place for place, fact in enumerate(facts) if fact[f"{kpi.count}_n"] > 0]
+            waiting = [
+                place for place, fact in enumerate(facts) if fact[f"{kpi.count}_n"] == 0 and fact["open"]
+            ]
+            members, rest = split(kpi, facts, set(reached), set(waiting))
+            answer[Key(kpi.name, "count", kpi.unit, start, segments)] = Figure(len(members), *rest)
         starts = [key.period_start for key in answer if key.period_start]
         if cut.period and cut.since:
             starts = [first_day(cut.since, cut.period, cut.org)]
         met = {key.segments for key in answer if key.period_start} if cut.by else {()}
         for start in self.periods(min(starts), cut) if starts else ():
             for segments in met:
-                answer.setdefault(Key(kpi.name, "count", kpi.unit, start, segments), Figure(0, 0, 0, 0))
+                answer.setdefault(Key(kpi.name, "count", kpi.unit, start, segments), Figure(0, 0, 0, 0, 0))
         return answer
 
     def of_cases(self, kpi: CaseKpi, cut: Cut) -> dict[Key, Figure]:
@@ -311,87 +306,29 @@ class Oracle:
                 dated = mine["outcome_at" if kpi.period == "outcome" else f"{kpi.period}_at"]
             rows.append((mine, dated))
         answer: dict[Key, Figure] = {}
-        for (start, segments), facts in self.cells(rows, cut).items():
-            money = kpi.unit == "money"
-            units = sorted({fact["currency"] for fact in facts}) if money else [kpi.unit]
+        asked = isinstance(kpi, Value) and kpi.unit == "money" and kpi.currency == "reporting"
+        converted = isinstance(kpi, Value) and asked and f"{kpi.column}_reporting" in self.facts[0]
+        for (start, segments), facts in self.cells(rows, kpi, cut).items():
+            apart = kpi.unit == "money" and not converted
+            units = [self.facts[0]["reporting_currency"] if converted else kpi.unit]
+            units = sorted({fact["currency"] for fact in facts}) if apart else units
             for unit in units:
-                members = [fact for fact in facts if not money or fact["currency"] == unit]
-                for part, figure in figures(kpi, members):
+                members = [fact for fact in facts if not apart or fact["currency"] == unit]
+                for part, figure in figures(kpi, members, converted=converted):
                     of_part = "number" if part == "per_case" else unit
                     answer[Key(kpi.name, part, of_part, start, segments)] = figure
         return answer
 
 
-def figures(kpi: CaseKpi, facts: list[Fact]) -> Iterator[tuple[str, Figure]]:
-    """Parts of one cell."""
-    match kpi.kind:
-        case "duration":
-            done = [fact for fact in facts if fact["in"] and fact["start"] and fact["end"]]
-            waiting = [
-                fact for fact in facts if fact["in"] and fact["start"] and not fact["end"] and fact["open"]
-            ]
-            seconds = [(fact["end"] - fact["start"]).total_seconds() for fact in done]
-            rest = (len(done), len(waiting), len(facts) - len(done) - len(waiting))
-            yield "median", Figure(quantile(seconds, 0.5), *rest)
-            yield "p90", Figure(quantile(seconds, 0.9), *rest)
-            yield "mean", Figure(mean(seconds), *rest)
-        case "conversion":
-            entered = [fact for fact in facts if fact["in"] and fact["start"]]
-            reached = sum(fact["end"] is not None for fact in entered)
-            waiting = [fact for fact in entered if not fact["end"] and fact["open"]]
-            share, low, high = wilson(reached, len(entered))
-            yield (
-                "rate",
-                Figure(share, len(entered), len(waiting), len(facts) - len(entered), low, high),
-            )
-        case "share":
-            counted, rest = split(facts, {id(fact) for fact in facts if fact["in"]})
-            share, low, high = wilson(sum(fact["hit"] for fact in counted), len(counted))
-            yield "share", Figure(share, *rest, low, high)
-        case "rework":
-            counted, rest = split(facts, {id(fact) for fact in facts if fact["in"]})
-            share, low, high = wilson(sum(fact[kpi.what] > 0 for fact in counted), len(counted))
-            yield "share", Figure(share, *rest, low, high)
-            yield "per_case", Figure(mean([fact[kpi.what] for fact in counted]), *rest)
-        case "value":
-            valued = {id(fact) for fact in facts if fact["in"] and fact[kpi.column] is not None}
-            counted, rest = split(facts, valued)
-            numbers = [fact[kpi.column] for fact in counted]
-            total = math.fsum(numbers) if numbers else None
-            value = {"sum": total, "mean": mean(numbers), "median": quantile(numbers, 0.5)}[kpi.agg]
-            yield kpi.agg, Figure(value, *rest)
+def changes_of(log: EventLog) -> Iterator[Change]:
+    """How attributes changed, as the log keeps it."""
+    for partition in log.partitions:
+        ids = partition.cases["case_id"].to_list()
+        rows = partition.values.with_columns(pl.col("attribute").cast(pl.String))
+        for case, attribute, since, value in rows.select("case_ix", "attribute", "since", "value").rows():
+            yield Change(ids[case], attribute, since, value)
 
 
-def split(facts: list[Fact], chosen: set[int]) -> tuple[list[Fact], tuple[int, int, int]]:
-    """Counted facts, and n, open, excluded: who is not counted waits while open, else is excluded."""
-    counted = [fact for fact in facts if id(fact) in chosen]
-    waiting = sum(fact["open"] for fact in facts if id(fact) not in chosen)
-    return counted, (len(counted), waiting, len(facts) - len(counted) - waiting)
-
-
-def of_scorecard(scorecard: pl.DataFrame, by: Sequence[str]) -> dict[Key, Figure]:
-    """The engine's rows in the oracle's form; no key may come twice."""
-    answer: dict[Key, Figure] = {}
-    for row in scorecard.rows(named=True):
-        key = Key(row["kpi"], row["part"], row["unit"], row["period_start"], tuple(row[word] for word in by))
-        assert key not in answer, f"two rows for {key}"
-        answer[key] = Figure(*(row[name] for name in Figure._fields))
-    return answer
-
-
-def differences(expected: Mapping[Key, Figure], got: Mapping[Key, Figure]) -> list[str]:
-    """One line per row that is missing, surplus or different; figures agree to twelve digits."""
-
-    def same(one: float | None, other: float | None) -> bool:
-        if one is None or other is None:
-            return one is other
-        return math.isclose(one, other, rel_tol=10**-ROUNDING, abs_tol=10**-ROUNDING)
-
-    lines = [f"missing {key}: {expected[key]}" for key in expected if key not in got]
-    lines += [f"surplus {key}: {got[key]}" for key in got if key not in expected]
-    lines += [
-        f"{key}: expected {expected[key]}, got {got[key]}"
-        for key in expected
-        if key in got and not all(map(same, expected[key], got[key]))
-    ]
-    return lines
+def oracle_of(log: EventLog) -> Oracle:
+    """The oracle of a log that was read from a source."""
+    return Oracle(log.process, log.events, log.cases, log.as_of, changes_of(log))

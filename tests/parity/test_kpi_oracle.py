@@ -15,9 +15,10 @@ from crmmining.measure import Cut
 from crmmining.periods import Period, period_end
 from crmmining.tables import OrgSpec
 
+from .answers import Figure, Key, differences, first_day, of_scorecard
 from .conftest import Ask, Log
-from .deals import CUT, KPIS, ORGS, Deals, deals, raw_events
-from .oracle import TICK, Figure, Key, Oracle, differences, first_day, of_scorecard
+from .deals import CUT, KPIS, ORGS, Deals, deals, moment, raw_events
+from .oracle import TICK, Change, Oracle, oracle_of
 
 PROCESSES = ("account", "case", "lead", "opportunity")
 
@@ -27,7 +28,7 @@ PROCESSES = ("account", "case", "lead", "opportunity")
 @pytest.fixture(scope="module")
 def oracles(sample: cm.Crm) -> dict[str, Oracle]:
     logs = {process: sample.event_log(process) for process in PROCESSES}
-    return {name: Oracle(log.process, log.events, log.cases, log.as_of) for name, log in logs.items()}
+    return {name: oracle_of(log) for name, log in logs.items()}
 
 
 def expected(oracles: Mapping[str, Oracle], catalogue: Catalogue, cut: Cut) -> dict[Key, Figure]:
@@ -100,7 +101,7 @@ def test_all_kpis_in_another_zone_and_fiscal_year(sample_folder: Path, tmp_path:
     crm = cm.connect(sample_folder, extractors=[tmp_path])
     catalogue = read_catalogue(extractors=[tmp_path])
     logs = {process: crm.event_log(process) for process in PROCESSES}
-    oracles = {name: Oracle(log.process, log.events, log.cases, log.as_of) for name, log in logs.items()}
+    oracles = {name: oracle_of(log) for name, log in logs.items()}
     rows: dict[Key, Figure] = {}
     periods: list[Period] = ["month", "quarter"]
     for period in periods:
@@ -119,7 +120,7 @@ def test_all_kpis_of_a_past_moment_with_lost_history(tmp_path: Path) -> None:
         assert log.events.filter(pl.col("occurred_at") > as_of).is_empty()
         # the stage history of opportunities is kept for ever
         assert log.cases["truncated"].any() == (process != "opportunity")
-        past[process] = Oracle(log.process, log.events, log.cases, as_of)
+        past[process] = oracle_of(log)
     periods: list[Period | None] = [None, "month"]
     for period in periods:
         rows = crm.scorecard(by="region", period=period, as_of=as_of)
@@ -153,7 +154,8 @@ def test_every_kind_on_generated_logs(
     log_of: Log, ask: Ask, generated: Deals, cut: Cut, partitions: int
 ) -> None:
     log = log_of(generated, partitions)
-    oracle = Oracle(log.process, raw_events(generated.rows), log.cases, log.as_of)
+    changes = [Change(case, attribute, moment(when), to) for case, attribute, when, to in generated.changes]
+    oracle = Oracle(log.process, raw_events(generated.rows), log.cases, log.as_of, changes)
     wanted = {key: figure for kpi in KPIS.values() for key, figure in oracle.answer(kpi, cut).items()}
     assert differences(wanted, of_scorecard(ask(log, cut), cut.by)) == []
 

@@ -20,6 +20,7 @@ SCHEMA = {
     "n": pl.Int64,
     "open": pl.Int64,
     "excluded": pl.Int64,
+    "truncated": pl.Int64,
     "low": pl.Float64,
     "high": pl.Float64,
     "region": pl.String,
@@ -30,7 +31,7 @@ def rows(*shares: tuple[float | None, float | None, float | None], region: str =
     """(value, low, high) of the months from January, of 10 cases each."""
     return pl.DataFrame(
         [
-            ("rate", FIRSTS[i], FIRSTS[i + 1], "share", value, 10, 2, 1, low, high, region)
+            ("rate", FIRSTS[i], FIRSTS[i + 1], "share", value, 10, 2, 1, 4, low, high, region)
             for i, (value, low, high) in enumerate(shares)
         ],
         schema=SCHEMA,
@@ -100,6 +101,15 @@ def test_segments_are_shown_by_size_and_the_smallest_are_counted() -> None:
         *("R06", "R13", "R05", "R12", "R04", "R11", "R03", "R10", "R02", "R09", "R01", "R08")
     ]
     assert shown.left_out == 2
+
+
+def test_truncated_cases_are_those_of_the_period_and_of_one_part() -> None:
+    per_case = rows((1.0, None, None), (2.0, None, None)).with_columns(part=pl.lit("per_case"))
+    two = [rows((0.1, None, None), (0.2, None, None), region=region) for region in ("EMEA", "APAC")]
+    withheld = pl.lit(None, pl.Int64)
+    third = rows((0.3, None, None), (0.4, None, None), region="LATAM").with_columns(truncated=withheld)
+    assert lines_of(pl.concat([*two, third, per_case]), "higher", FEBRUARY).truncated == 8
+    assert lines_of(two[0].clear(), "higher", FEBRUARY).truncated == 0
 
 
 def test_a_missing_segment_is_named_and_currencies_are_kept_apart() -> None:

@@ -18,15 +18,15 @@ from crmmining.show.units import NOTHING
 
 AS_OF = datetime(2026, 3, 20, 9, 30, tzinfo=UTC)
 FIRSTS = [date(2026, month, 1) for month in (1, 2, 3, 4)]
-FIGURES = ("value", "unit", "n", "open", "excluded", "low", "high")
 SCORECARD = {
     **dict.fromkeys(("kpi", "process", "grain"), pl.String),
     **dict.fromkeys(("period_start", "period_end"), pl.Date),
     "part": pl.String,
     "value": pl.Float64,
     "unit": pl.String,
-    **dict.fromkeys(("n", "open", "excluded"), pl.Int64),
+    **dict.fromkeys(("n", "open", "excluded", "truncated"), pl.Int64),
     **dict.fromkeys(("low", "high"), pl.Float64),
+    "basis": pl.String,
     "as_of": pl.Datetime("us", "UTC"),
     "definition": pl.String,
     "region": pl.String,
@@ -34,9 +34,14 @@ SCORECARD = {
 NODES = {"activity": pl.String, **dict.fromkeys(("n", "cases", "starts", "ends"), pl.Int64)}
 EDGES = {"source": pl.String, "target": pl.String, "n": pl.Int64, "median_seconds": pl.Float64}
 VARIANTS = {"variant": pl.String, "cases": pl.Int64, "share": pl.Float64, "cumulative": pl.Float64}
-KPIS = dict.fromkeys(("kpi", "process", "kind", "question", "formula", "unit", "better"), pl.String)
+KPIS = dict.fromkeys(
+    ("kpi", "process", "kind", "question", "formula", "unit", "better", "truncated"), pl.String
+)
 QUALITY = {**dict.fromkeys(("scope", "table", "disposition", "reason"), pl.String), "rows": pl.Int64}
-FINDINGS = {"table": pl.String, "finding": pl.String, "rows": pl.Int64, "examples": pl.List(pl.String)}
+FINDINGS = {
+    **{"table": pl.String, "finding": pl.String, "rows": pl.Int64, "examples": pl.List(pl.String)},
+    **{"effect": pl.String, "done": pl.String},
+}
 
 Schema = dict[str, type[pl.DataType] | pl.DataType]
 Say = Callable[[str], str]
@@ -47,9 +52,23 @@ def frame(rows: Sequence[tuple[object, ...]], schema: object) -> pl.DataFrame:
 
 
 def months(kpi: str, part: str, unit: str, region: str, *figures: tuple[float | None, ...]) -> pl.DataFrame:
-    """(value, n, open, excluded, low, high) of the months from January 2026."""
+    """(value, n, open, excluded, truncated, low, high) of the months from January 2026."""
     rows = [
-        (kpi, "lead", "month", FIRSTS[i], FIRSTS[i + 1], part, value, unit, *rest, AS_OF, "0ab1", region)
+        (
+            kpi,
+            "lead",
+            "month",
+            FIRSTS[i],
+            FIRSTS[i + 1],
+            part,
+            value,
+            unit,
+            *rest,
+            "created",
+            AS_OF,
+            "0ab1",
+            region,
+        )
         for i, (value, *rest) in enumerate(figures)
     ]
     return frame(rows, SCORECARD)
@@ -77,25 +96,25 @@ def a_page(say: Say = str) -> ReportPage:
     scorecard = [
         months(
             *("conversion", say("rate"), "share", emea),
-            (0.25, 80, 4, 1, 0.17, 0.36),
-            (0.5, 81, 9, 2, 0.39, 0.61),
-            (0.0, 7, 7, 0, 0.0, 0.35),
+            (0.25, 80, 4, 1, 0, 0.17, 0.36),
+            (0.5, 81, 9, 2, 1234, 0.39, 0.61),
+            (0.0, 7, 7, 0, 0, 0.0, 0.35),
         ),
         months(
             "cycle",
             say("median"),
             "s",
             emea,
-            (86_400.0, 20, 1, 0, None, None),
-            (187_200.0, 30, 2, 0, None, None),
+            (86_400.0, 20, 1, 0, 5, None, None),
+            (187_200.0, 30, 2, 0, 0, None, None),
         ),
         months(
             "revenue",
             say("sum"),
             say("EUR"),
             emea,
-            (500.0, 2, 0, 0, None, None),
-            (1234.5, 3, 0, 0, None, None),
+            (500.0, 2, 0, 0, 0, None, None),
+            (1234.5, 3, 0, 0, 0, None, None),
         ),
     ]
     kpis = [
@@ -107,9 +126,21 @@ def a_page(say: Say = str) -> ReportPage:
             say("converted / created"),
             "share",
             "higher",
+            "exclude",
         ),
-        ("cycle", "lead", say("duration"), say("How long?"), say("converted minus created"), "s", "lower"),
-        ("revenue", "lead", say("value"), say("How much?"), say("sum of amount"), "money", "higher"),
+        *(
+            (
+                "cycle",
+                "lead",
+                say("duration"),
+                say("How long?"),
+                say("end minus start"),
+                "s",
+                "lower",
+                "keep",
+            ),
+            ("revenue", "lead", say("value"), say("How much?"), say("sum"), "money", "higher", "keep"),
+        ),
         (
             "back_again",
             "lead",
@@ -118,15 +149,25 @@ def a_page(say: Say = str) -> ReportPage:
             say("recycled / created"),
             "share",
             "lower",
+            "bound",
         ),
     ]
+    history = say("LeadHistory")
     quality = [
         ("table", say("Lead"), "used", None, 997),
-        ("table", say("LeadHistory"), "quarantined", say("no timestamp"), 2),
+        ("table", history, "quarantined", say("no timestamp"), 2),
         ("table", say("User"), "filtered", say("identical copy"), 1),
-        (say("other"), say("Event"), "used", None, 5),
+        ("log", f"lead: {history}", "used", None, 40),
+        ("log", f"lead: {history}", "filtered", say("is a mark"), 8),
+        ("event", "lead events", "used", None, 30),
+        ("event", "lead events", "filtered", say("after as_of"), 10),
     ]
-    findings = [(say("Task"), say("column ignored"), 4, [say("005A"), say("005B")])]
+    findings = [
+        (say("Task"), say("column ignored"), 4, [say("005A"), say("005B")], say("too low"), say("kept")),
+        (f"lead: {history}", say("broken chain"), 3, [say("017A")], say("a gap"), say("marked")),
+        ("lead", say("ties"), 2, [], say("by convention"), say("ordered")),
+        ("lead", say("copies"), 1, [], "none: counted once", say("left out")),
+    ]
     return ReportPage(
         source=say("data/sample"),
         as_of=AS_OF,
@@ -178,23 +219,45 @@ def test_trust_adds_up_and_names_every_reason() -> None:
     text = words(render(a_page()))
     assert "From the source to tables 99.7 % of 1,000 rows used, 2 quarantined, 1 filtered." in text
     assert "Lead 997 997 0 0 LeadHistory 2 0 2 0 2 quarantined: no timestamp User 1 0 0 1 1 filtered" in text
-    assert "Task column ignored 4 005A, 005B" in text
+    assert "column ignored Task: 005A, 005B 4 too low kept" in text
     assert "Switched off Lead management activity 'Touch': table Task is missing" in text
+
+
+def test_a_process_accounts_for_its_rows_from_the_source_to_its_events() -> None:
+    text = words(render(a_page()))
+    assert "Lead management 80.0 % of 50 rows tell an event of this process, 2 quarantined, 8 filtered." in text
+    assert "Of 40 events they tell 30 are in the log." in text
+    assert "LeadHistory 50 40 2 8 2 quarantined: no timestamp 8 filtered: is a mark" in text
+    assert "events 40 30 0 10 10 filtered: after as_of" in text
+
+
+def test_findings_say_what_they_do_and_what_was_done_and_the_harmless_stand_apart() -> None:
+    text = words(render(a_page()))
+    bearing = "broken chain LeadHistory: 017A 3 a gap marked ties 2 by convention ordered"
+    assert f"What was done {bearing} 1 that change no figure Finding Rows" in text
+    assert "copies 1 none: counted once left out" in text
 
 
 def test_the_scorecard_shows_values_with_their_denominators() -> None:
     text = words(render(a_page()))
     assert "Conversion definition Question How many convert? Formula converted / created" in text
-    assert (
-        "Kind conv, higher is better EMEA, rate 50.0 % 3 periods since 2026-01-01, lowest 0 %, highest 50.0 %"
-        in text
-    )
+    assert "1,234 left out EMEA, rate 50.0 % 3 periods since 2026-01-01, lowest 0 %, highest 50.0 %" in text
     assert "▲ 25 pp better 81 9 2 39.0 % to 61.0 %" in text
     assert "EMEA, median 2 d 4 h" in text
     assert f"▲ 117 % 30 2 0 {NOTHING}" in text
     assert "EMEA, sum 1,234 EUR" in text
     assert "Back again definition" in text
     assert "no value: nothing to count, or switched off" in text
+
+
+def test_truncated_cases_are_counted_in_words_where_there_are_any() -> None:
+    text = words(render(a_page()))
+    assert (
+        "Kind conv, higher is better Truncated cases left out history not covered in full: 1,234 left out"
+        in text
+    )
+    assert text.count("history not covered in full") == 1
+    assert "Kind rework, lower is better Truncated cases counted: a lower bound" in text
 
 
 def test_variants_show_share_and_coverage() -> None:
@@ -340,7 +403,7 @@ def test_hostile_text_is_shown_and_does_nothing(payload: str) -> None:
     ]
     assert set(hostile.values("href")) == {"#process-1", "#trust"}
     seen = "\n".join([*hostile.text, *hostile.values("aria-label")])
-    assert len(said) == 37
+    assert len(said) == 48
     assert [text for text in said if text not in seen] == []
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from crmmining.simulator.ids import KEY_PREFIXES, in_order_of, make_ids, with_checksum
+from crmmining.simulator.ids import KEY_PREFIXES, in_order_of, make_ids, serials, with_checksum
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,10 @@ def test_history_objects_share_a_prefix_but_no_id() -> None:
 def test_records_are_numbered_by_creation_and_ties_keep_their_order() -> None:
     created = np.array([30, 10, 20, 10], dtype=np.int64)
     assert in_order_of(created).tolist() == [3, 0, 2, 1]
+
+
+@pytest.mark.parametrize("table", ["Lead", "AccountHistory", "OpportunityFieldHistory", "Case"])
+def test_numbers_are_read_back_from_ids(table: str) -> None:
+    numbers = np.array([0, 1, 35, 61, 62, 62**6 + 7, 61 * 62**6], dtype=np.int64)
+    assert serials(table, make_ids(table, numbers)).tolist() == numbers.tolist()
+    assert serials(table, make_ids(table, numbers[:0])).tolist() == []

@@ -13,14 +13,18 @@ Write = Callable[..., Path]
 Load = Callable[..., Tables]
 A, B = "006q000000HddohAAB", "0015500000Xyy06AAB"
 STAGES = pl.DataFrame(
-    {"root": ["Opportunity"], "value": ["New"], "position": [0], "is_closed": [False], "is_won": [None]},
+    [("Opportunity", None, None, None, "New", 0, False, None)],
     schema={
         "root": pl.String,
+        "record_type": pl.String,
+        "since": pl.Date,
+        "until": pl.Date,
         "value": pl.String,
         "position": pl.Int64,
         "is_closed": pl.Boolean,
         "is_won": pl.Boolean,
     },
+    orient="row",
 )
 
 
@@ -77,7 +81,7 @@ def test_every_declared_table_and_column_is_there(tables: Tables, spec: SourceSp
 def test_stages_are_those_given_last(tables: Tables) -> None:
     tables.view_as_of(datetime(2024, 3, 1, tzinfo=UTC), STAGES)
     assert tables.connection.sql("SELECT * FROM stages").pl().rows() == [
-        ("Opportunity", "New", 0, False, None)
+        ("Opportunity", None, None, None, "New", 0, False, None)
     ]
     tables.view_as_of(datetime(2024, 3, 1, tzinfo=UTC), STAGES.clear())
     assert tables.connection.sql("SELECT * FROM stages").pl().schema == STAGES.schema

@@ -26,7 +26,7 @@ CONNECTOR = {
 LEANED_ON = {
     *("OpportunityStage", "LeadStatus", "CaseStatus", "CurrencyType", "DatedConversionRate", "BusinessHours"),
     *("Holiday", "MilestoneType", "UserRole", "CampaignMember", "OpportunityLineItem", "Entitlement"),
-    *("EmailMessage", "CaseComment", "ProcessInstance"),
+    *("EmailMessage", "CaseComment", "ProcessInstance", "QuoteHistory"),
 }
 
 

@@ -11,10 +11,27 @@ from pydantic import ValidationError
 
 from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, expression_fault
 from crmmining.definitions.process import STAGES, Process, text_hash
+from crmmining.definitions.segments import bases
 from crmmining.errors import DefinitionError, SourceError, UnknownNameError
-from crmmining.tables import SourceSpec
+from crmmining.tables import SourceSpec, SqlFiles, paths
 
 Layers = Sequence[str | Path]
+
+_KPI_COLUMNS = (
+    *("kpi", "process", "kind", "question", "formula", "unit", "better"),
+    *("basis", "truncated", "definition"),
+)
+
+_STAGE_COLUMNS = {
+    "root": pl.String,
+    "record_type": pl.String,
+    "since": pl.Date,
+    "until": pl.Date,
+    "value": pl.String,
+    "position": pl.Int64,
+    "is_closed": pl.Boolean,
+    "is_won": pl.Boolean,
+}
 
 
 def shipped(name: str) -> Path:
@@ -32,11 +49,12 @@ def shipped(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All definitions in force: one CRM's tables, its processes and their KPIs."""
+    """All definitions in force: a CRM's tables, processes, KPIs; `quality` is SQL that finds what is odd."""
 
     source: SourceSpec
     processes: Mapping[str, Process]
     kpis: Mapping[str, Kpi]
+    quality: str = ""
 
     def process(self, name: str) -> Process:
         """The process called `name`; raises `UnknownNameError` with the nearest name."""
@@ -56,43 +74,56 @@ class Catalogue:
 
     @property
     def stages(self) -> pl.DataFrame:
-        """The stage and status lists the TOML states: root, value, position, is_closed, is_won."""
+        """The stage and status lists the TOML states, in order.
+
+        root, record_type (null: all), since and until (days; null: always), value, position (0, 1, ...),
+        is_closed, is_won.
+        """
         rows = [
-            (process.root, value, position, closed, won)
+            (process.root, one.record_type, one.since, one.until, value, position, closed, won)
             for process in self.processes.values()
-            for position, (value, closed, won) in enumerate(process.stages.rows)
+            for one in process.stages.all
+            for position, (value, closed, won) in enumerate(one.rows)
         ]
-        schema = {"root": pl.String, "value": pl.String, "position": pl.Int64}
-        return pl.DataFrame(
-            rows, schema=schema | {"is_closed": pl.Boolean, "is_won": pl.Boolean}, orient="row"
-        )
+        return pl.DataFrame(rows, schema=_STAGE_COLUMNS, orient="row")
 
     def fingerprint(self, kpi: Kpi) -> str:
         """Hash of the text that defines a KPI: its own table and its process."""
         return text_hash([kpi.model_dump(mode="json"), self.process(kpi.process).fingerprint])
 
     def check_segments(self, words: Iterable[str]) -> None:
-        """Raise `UnknownNameError` for a segment word that no process knows."""
+        """Raise `UnknownNameError` for a segment word, or what follows its `@`, that no process knows."""
         known = {word for process in self.processes.values() for word in process.segments}
-        for word in words:
+        moments = {moment for process in self.processes.values() for moment in bases(process)}
+        for asked in words:
+            word, mark, moment = asked.partition("@")
             if word not in known:
                 raise UnknownNameError("segment", word, known)
+            if mark and moment not in moments:
+                raise UnknownNameError("milestone", moment, moments)
 
     def frame(self) -> pl.DataFrame:
-        """Every KPI with its definition: kpi, process, kind, question, formula, unit, better, definition."""
+        """Every KPI with its definition.
+
+        Columns: kpi, process, kind, question, formula, unit, better, basis (when bare segment words count),
+        truncated (exclude, keep or bound: what happens to cases not covered in full), definition.
+        """
         rows = [
-            (k.name, k.process, k.kind, k.question, k.formula, k.unit, k.better, self.fingerprint(k))
+            (
+                *(k.name, k.process, k.kind, k.question, k.formula, k.unit, k.better),
+                *(k.standing, k.truncation, self.fingerprint(k)),
+            )
             for k in sorted(self.kpis.values(), key=lambda kpi: (kpi.process, kpi.name))
         ]
-        columns = ["kpi", "process", "kind", "question", "formula", "unit", "better", "definition"]
-        return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+        return pl.DataFrame(rows, schema=dict.fromkeys(_KPI_COLUMNS, pl.String), orient="row")
 
 
 def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: Layers = ()) -> Catalogue:
     """Read the shipped definitions of one CRM with the user's folders laid over them, in order.
 
-    Tables of TOML merge key by key, lists and `.sql` files are replaced whole. `source.sql`, where there is
-    one, runs before the SQL of every process. Raises `DefinitionError` with every fault of every file.
+    Tables of TOML merge key by key, lists and `.sql` files are replaced whole. The files that `[sql]` of
+    `source.toml` lists run before the SQL of every process. Raises `DefinitionError` with all faults of all
+    files.
 
     >>> sorted(read_catalogue().processes)
     ['account', 'case', 'lead', 'opportunity']
@@ -109,24 +140,26 @@ def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: La
             faults.append(f"{layer}: no such folder of definitions")
         elif not any(layer.glob(inside)):
             faults.append(f"{layer}: holds no definitions; they are looked for as {inside}")
-    files = _merge([shipped("extractors") / crm, *(Path(layer) / crm for layer in extractors)], faults)
+    layers = [shipped("extractors") / crm, *(Path(layer) / crm for layer in extractors)]
+    files = _merge(layers, faults)
+    texts = _sql(layers, files, faults)
     kpi_files = _merge([shipped("kpis"), *(Path(layer) for layer in kpis)], faults)
 
     source = _source(files, faults)
-    processes = _processes(files, faults)
+    shared = SqlFiles() if source is None else source.sql
+    processes = _processes(files, texts, shared, faults)
     found = _kpis(kpi_files, processes, faults)
     if source is not None:
         faults += _undeclared(source, processes, found)
     if faults or source is None:
         raise DefinitionError(faults)
-    return Catalogue(source, processes, found)
+    return Catalogue(source, processes, found, "\n".join(texts[name] for name in source.sql.quality))
 
 
 @dataclass
 class _File:
     label: str
     content: dict[str, Any]
-    sql: str | None = None
 
 
 def _merge(layers: Iterable[Path], faults: list[str]) -> dict[str, _File]:
@@ -141,17 +174,28 @@ def _merge(layers: Iterable[Path], faults: list[str]) -> dict[str, _File]:
                 continue
             below = merged.get(path.stem)
             merged[path.stem] = _File(label, _overlay(below.content if below else {}, content))
-            merged[path.stem].sql = below.sql if below else None
+    return merged
+
+
+def _sql(layers: Iterable[Path], files: Mapping[str, _File], faults: list[str]) -> dict[str, str]:
+    """Texts of all SQL files by name, those of later layers in force."""
+    shared = files["source"].content.get("sql", {}) if "source" in files else {}
+    lists = [*shared.values()] if isinstance(shared, dict) else []
+    lists += [file.content.get("adds", ()) for file in files.values()]
+    listed = {name for names in lists if isinstance(names, list) for name in names}
+    texts: dict[str, str] = {}
+    for layer in layers:
         for path in sorted(layer.glob("*.sql")):
             label = f"{layer.name}/{path.name}"
-            if path.stem not in merged:
-                faults.append(f"{label}: has no {path.stem}.toml beside it")
+            if path.name not in listed and path.stem not in files:
+                faults.append(f"{label}: has no {path.stem}.toml beside it, and no TOML lists it")
                 continue
             try:
-                merged[path.stem].sql = path.read_text(encoding="utf-8")
+                texts[path.name] = path.read_text(encoding="utf-8")
             except (UnicodeDecodeError, OSError) as error:
                 faults.append(f"{label}: not valid text: {error}")
-    return merged
+    faults += [f"{name}: is listed in a TOML and missing" for name in sorted(listed - set(texts))]
+    return texts
 
 
 def _overlay(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,24 +218,32 @@ def _source(files: Mapping[str, _File], faults: list[str]) -> SourceSpec | None:
         return None
 
 
-def _processes(files: Mapping[str, _File], faults: list[str]) -> dict[str, Process]:
+def _processes(
+    files: Mapping[str, _File], texts: Mapping[str, str], shared: SqlFiles, faults: list[str]
+) -> dict[str, Process]:
     processes: dict[str, Process] = {}
-    shared = files["source"].sql if "source" in files else None
+    before = {
+        "census": "\n".join(texts.get(name, "") for name in shared.census),
+        "history": "\n".join(texts.get(name, "") for name in shared.history),
+        "shared": "\n".join(texts.get(name, "") for name in shared.shared),
+    }
     for name, file in sorted(files.items()):
         if name == "source":
             continue
-        if file.sql is None:
+        sql = texts.get(f"{name}.sql")
+        if sql is None:
             faults.append(f"{file.label}: has no {name}.sql beside it")
             continue
-        sql = file.sql if shared is None else f"{shared}\n{file.sql}"
         try:
-            process = Process.model_validate({**file.content, "name": name, "sql": sql, "stated": {}})
+            added = [texts.get(str(other), "") for other in file.content.get("adds", ())]
+            given = {**file.content, **before, "name": name, "sql": "\n".join([sql, *added]), "stated": {}}
+            process = Process.model_validate(given)
         except ValidationError as error:
             faults += _explain(file.label, error)
             continue
         faults += [f"{file.label}: {fault}" for fault in process.faults()]
         processes[name] = process
-    lists = {process.root: process.stages for process in processes.values() if process.stages.rows}
+    lists = {process.root: process.stages for process in processes.values() if process.stages.all}
     return {
         name: process.model_copy(
             update={"stated": {root: lists[root] for root in sorted(lists) if root in process.paths}}
@@ -237,6 +289,8 @@ def _kpi_faults(kpi: KpiBase, process: Process, content: Mapping[str, object]) -
             found.append(f"{field}: '{word}' is no milestone; known: {', '.join(sorted(process.milestones))}")
     stated = sorted({"name", "process"} & set(content))
     found += [f"{key}: is the table's own name or its file's, and not stated" for key in stated]
+    if kpi.basis is not None and kpi.basis not in bases(process):
+        found.append(f"basis: '{kpi.basis}' is none; known: {', '.join(sorted(bases(process)))}")
     for field in ("of", "where", "column"):
         text = getattr(kpi, field, None)
         fault = expression_fault(text)
@@ -257,6 +311,8 @@ def _undeclared(source: SourceSpec, processes: Mapping[str, Process], kpis: Mapp
         needs[f"{name}.toml: requires"] = (process.root, *process.requires)
         for activity, stated in process.activities.items():
             needs[f"{name}.toml: activities.{activity}.needs"] = stated.needs
+        for table, columns in paths.named(process.paths).items():
+            needs[f"{name}.toml: paths.{table}"] = columns
     for name, kpi in kpis.items():
         needs[f"{kpi.process}.toml: {name}.needs"] = kpi.needs
     faults = []

@@ -8,12 +8,18 @@ import polars as pl
 from pydantic import Field, TypeAdapter
 
 from crmmining.definitions.process import Model, Word
+from crmmining.definitions.segments import EVENT, NOW
+
+Truncation = Literal["exclude", "keep", "bound"]
 
 
 class KpiBase(Model):
     """What every KPI states, whatever its kind.
 
     `of` and `where` are boolean Polars SQL expressions over the case facts (see `EventLog.facts`).
+    `basis` is when segments count. `truncated` says what happens to cases a part of whose history is not
+    covered: `exclude` them, `keep` them (the record tells all that is asked), or `bound` (they count with
+    what is known, so the figure is a lower bound).
     """
 
     name: Word
@@ -24,6 +30,18 @@ class KpiBase(Model):
     better: Literal["higher", "lower", "neutral"]
     segments: tuple[Word, ...] = ()
     needs: tuple[str, ...] = ()
+    basis: Word | None = None
+    truncated: Truncation | None = None
+
+    @property
+    def standing(self) -> str:
+        """The moment at which segments count: a milestone, `outcome`, `now` or `event` (see `Segment`)."""
+        return self.basis or NOW
+
+    @property
+    def truncation(self) -> Truncation:
+        """What happens to cases whose history is not covered in full."""
+        return self.truncated or "keep"
 
     @property
     def words(self) -> set[str]:
@@ -59,6 +77,11 @@ class Volume(KpiBase):
     count: Word
     of: Literal["cases", "events"]
 
+    @property
+    def standing(self) -> str:
+        """The milestone that is counted; each event's own time."""
+        return self.basis or (self.count if self.of == "cases" else EVENT)
+
 
 class Share(KpiBase):
     """Which share of a population meets a condition."""
@@ -70,30 +93,49 @@ class Share(KpiBase):
 
 
 class Value(KpiBase):
-    """Sum, mean or median of a case fact; money is kept apart by currency."""
+    """Sum, mean or median of a case fact; sums and means add each number as rounded to four decimals.
+
+    Money is in the reporting currency where the process converts it (`cases` has `<column>_reporting` and
+    `reporting_currency`); else, and with `currency = "record"`, in that of each record, kept apart.
+    """
 
     kind: Literal["value"]
     column: str
     agg: Literal["sum", "mean", "median"]
     of: str | None = None
     period: Word
+    currency: Literal["reporting", "record"] = "reporting"
 
 
-class Duration(KpiBase):
+class _FromStart(KpiBase):
+    """What is asked from a first milestone on; one that a history tells may lie before what it covers."""
+
+    start: Word
+
+    @property
+    def standing(self) -> str:
+        """The milestone it begins with."""
+        return self.basis or self.start
+
+    @property
+    def truncation(self) -> Truncation:
+        """Creation is known from the record; other starts may be missing."""
+        return self.truncated or ("keep" if self.start == "created" else "exclude")
+
+
+class Duration(_FromStart):
     """Time from the first `start` to the first later `end`; open cases are censored."""
 
     kind: Literal["duration"]
-    start: Word
     end: Word
     of: str | None = None
     period: Literal["start", "end"]
 
 
-class Conversion(KpiBase):
+class Conversion(_FromStart):
     """Share of the cases that entered `start` which later reached `end`, by entry cohort."""
 
     kind: Literal["conversion"]
-    start: Word
     end: Word
     of: str | None = None
 
@@ -105,6 +147,11 @@ class Rework(KpiBase):
     what: Literal["repeats", "self_loops", "regressions", "reopens"]
     of: str | None = None
     period: Word
+
+    @property
+    def truncation(self) -> Truncation:
+        """What was done before history is covered cannot be counted."""
+        return self.truncated or "exclude"
 
 
 class Stock(KpiBase):

@@ -3,11 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from crmmining.errors import UnknownNameError
+from crmmining.tables.paths import faults as path_faults
 
 # What a log derives for every case, and what a KPI row holds: attributes and segments are called otherwise.
 DERIVED = frozenset(
@@ -41,6 +44,8 @@ KPI_ROW = frozenset(
         "n",
         "open",
         "excluded",
+        "truncated",
+        "basis",
         "low",
         "high",
         "as_of",
@@ -85,8 +90,8 @@ class Activity(Model):
     needs: tuple[str, ...] = ()
 
 
-class Stages(Model):
-    """The org's own ordered status or stage values; empty means: take them from the CRM's own tables."""
+class StageValues(Model):
+    """Status or stage values in order: the open ones, those that are won, those that are lost."""
 
     open: tuple[str, ...] = ()
     won: tuple[str, ...] = ()
@@ -94,7 +99,7 @@ class Stages(Model):
 
     @model_validator(mode="after")
     def _once_each(self) -> Self:
-        values = (*self.open, *self.won, *self.lost)
+        values = [value for value, *_ in self.rows]
         repeated = sorted({value for value in values if values.count(value) > 1})
         if repeated:
             raise ValueError(f"stated more than once: {', '.join(repeated)}")
@@ -107,6 +112,61 @@ class Stages(Model):
         return [(value, closed, won) for values, closed, won in kinds for value in values]
 
 
+class StageList(StageValues):
+    """The values of one record type (its DeveloperName; null: of all), for a time.
+
+    Valid from the day `since` to the day before `until`; null means always.
+    """
+
+    record_type: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if not self.rows:
+            raise ValueError("names no value under open, won or lost")
+        if self.start >= self.stop:
+            raise ValueError(f"since {self.since} does not lie before until {self.until}")
+        return self
+
+    @property
+    def start(self) -> date:
+        """The first day."""
+        return self.since or date.min
+
+    @property
+    def stop(self) -> date:
+        """The first day after."""
+        return self.until or date.max
+
+
+class Stages(StageValues):
+    """The org's own ordered status or stage values; empty means: take them from the CRM's own tables.
+
+    `open`, `won` and `lost` hold for all records, always; `lists` for one record type or for a time.
+    """
+
+    lists: tuple[StageList, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_at_a_time(self) -> Self:
+        found = sorted(self.all, key=lambda one: (one.record_type or "", one.start, one.stop))
+        for one, other in pairwise(found):
+            if one.record_type == other.record_type and other.start < one.stop:
+                whose = "all record types" if one.record_type is None else f"record type '{one.record_type}'"
+                since = other.since or "the beginning"
+                raise ValueError(f"two lists for {whose} hold at once, from {since}")
+        return self
+
+    @property
+    def all(self) -> tuple[StageList, ...]:
+        """Every list that is stated."""
+        if not self.rows:
+            return self.lists
+        return (StageList(open=self.open, won=self.won, lost=self.lost), *self.lists)
+
+
 class Process(Model):
     """One process: everything its `.toml` states plus the text of its `.sql`.
 
@@ -114,6 +174,9 @@ class Process(Model):
     """
 
     name: str
+    census: str = ""  # SQL that every process of the CRM shares: of all records,
+    history: str = ""  # of what was recorded of those asked for,
+    shared: str = ""  # and of them as of a moment
     sql: str
     title: str
     root: str
@@ -125,6 +188,8 @@ class Process(Model):
     milestones: dict[Word, tuple[str, ...]]
     sets: dict[Word, tuple[str, ...]]
     segments: dict[Word, str] = Field(default_factory=dict)
+    adds: tuple[str, ...] = ()  # further SQL files: their views more_cases, more_events, ... add to its own
+    people: tuple[Word, ...] = ()  # segments whose cells are people
     stages: Stages = Stages()
     stated: dict[str, Stages] = Field(default_factory=dict)  # of every root under [paths] that has a list
 
@@ -192,6 +257,9 @@ class Process(Model):
         found += [
             f"segments.{word}: is a column of every KPI row" for word in self.segments if word in KPI_ROW
         ]
+        found += [
+            f"people: segment '{word}' is not declared" for word in self.people if word not in self.segments
+        ]
         found += [f"sets: '{name}' is missing" for name in ("core",) if name not in self.sets]
         found += [f"milestones: '{name}' is missing" for name in ("created",) if name not in self.milestones]
         found += [
@@ -201,6 +269,7 @@ class Process(Model):
             for need in needs.split("|")
             if need.removeprefix(STAGES).split(".")[0] not in self.paths
         ]
+        found += path_faults(self.paths, self.root)
         return found
 
 

@@ -49,29 +49,54 @@ def code(
     if len(names) > MAX_ACTIVITIES:
         raise ValueError(f"{len(names)} distinct activities; a log holds at most {MAX_ACTIVITIES}")
     row, case_ix, case_ids = _code_cases(frame["case_id"], cases)
-    alphabet = pl.Series(sorted(names), dtype=pl.String)
-    keys = {
-        "case_ix": case_ix,
-        "occurred_at": frame["occurred_at"].dt.cast_time_unit("us").to_physical().gather(row),
-        "rank": frame["rank"].gather(row) if "rank" in frame.columns else None,
-        "by_name": frame["activity"].cast(pl.Enum(alphabet)).to_physical().gather(row),
-    }
-    log = pl.DataFrame({name: key for name, key in keys.items() if key is not None})
-    carried = frame.drop("case_id", "activity", "occurred_at", "rank", strict=False)
-    if carried.width:
-        log = _ordered(log.with_columns(row=row), carried)
-        log = log.with_columns(carried[log["row"]])
-    else:
-        log = _packed(log)
     place = {name: code for code, name in enumerate(names)}
+    alphabet = pl.Series(sorted(names), dtype=pl.String)
     codes = pl.Series([place[name] for name in alphabet], dtype=pl.UInt16)
-    events = log.select(
-        "case_ix",
-        codes.gather(log["by_name"]).alias("activity"),
-        pl.col("occurred_at").cast(pl.Datetime("us", "UTC")),
-        *(name for name in frame.columns if name not in ("case_id", "activity", "occurred_at")),
+    further = [name for name in frame.columns if name not in ("case_id", "activity", "occurred_at")]
+    by_name = frame["activity"].cast(pl.Enum(alphabet)).to_physical()
+    time = frame["occurred_at"].dt.cast_time_unit("us").to_physical()
+    if further:
+        at = pl.Series(np.empty(len(frame), dtype=np.uint32)).scatter(row, case_ix)
+        coded = [at.alias("case_ix"), codes.gather(by_name).alias("activity"), _instants(time)]
+        return Coded(order(pl.DataFrame([*coded, *frame.select(further)]), names), case_ids, names)
+    log = _packed(
+        pl.DataFrame({"case_ix": case_ix, "occurred_at": time.gather(row), "by_name": by_name.gather(row)})
     )
-    return Coded(events, case_ids, names)
+    activity = codes.gather(log["by_name"]).alias("activity")
+    return Coded(pl.DataFrame([log["case_ix"], activity, _instants(log["occurred_at"])]), case_ids, names)
+
+
+def order(events: pl.DataFrame, activities: Sequence[str]) -> pl.DataFrame:
+    """Sort coded events (`case_ix`, `activity`, `occurred_at`, and what else there is) into log order.
+
+    That is by case, time, rank (up to 255), seq (UInt16), source id, name of the activity and at last by the
+    further columns, nulls first; those between time and name count where there are such columns.
+    """
+    keys = events.select("case_ix", pl.col("occurred_at").to_physical())
+    if "rank" in events.columns:
+        seq = pl.col("seq") if "seq" in events.columns else pl.lit(0, pl.UInt32)
+        keys = keys.with_columns(
+            events.select(place=pl.col("rank").cast(pl.UInt32) * 65_536 + seq).to_series()
+        )
+    row = keys.select(pl.arg_sort_by(keys.columns)).to_series().alias("row")
+    first = np.logical_or.reduce([first_of_run(keys[name].gather(row).to_numpy()) for name in keys.columns])
+    at = np.flatnonzero(~first | ~np.append(first[1:], True))
+    if len(at):
+        rank_of = pl.Series(activities, dtype=pl.String).rank("ordinal").cast(pl.UInt32)
+        tied = row.gather(at)
+        ties = events[tied].with_columns(
+            tied,
+            pl.Series("run", np.cumsum(first)[at]),
+            rank_of.gather(events["activity"].gather(tied)).alias("by_name"),
+        )
+        decisive = [name for name in ("source_id",) if name in events.columns]
+        further = [name for name in events.columns if name not in (*keys.columns, "activity", *decisive)]
+        row = row.scatter(at, ties.sort("run", *decisive, "by_name", *further)["row"])
+    return events[row]
+
+
+def _instants(microseconds: pl.Series) -> pl.Series:
+    return microseconds.cast(pl.Datetime("us", "UTC")).alias("occurred_at")
 
 
 def _refuse(flat: pl.DataFrame) -> None:
@@ -119,19 +144,3 @@ def _packed(log: pl.DataFrame) -> pl.DataFrame:
     if not (seconds * SECOND).equals(time):
         return sort_rows(log)
     return sort_rows(log.with_columns(seconds)).with_columns(pl.col("occurred_at") * SECOND)
-
-
-def _ordered(log: pl.DataFrame, carried: pl.DataFrame) -> pl.DataFrame:
-    """Sort rows by case, time and rank; order what is equal in these by source id, name and the rest."""
-    instant = [name for name in ("case_ix", "occurred_at", "rank") if name in log.columns]
-    log = log.sort(instant)
-    first = np.logical_or.reduce([first_of_run(log[name].to_numpy()) for name in instant])
-    tied = ~first
-    tied[:-1] |= ~first[1:]
-    at = np.flatnonzero(tied)
-    more = carried[log["row"].gather(at)].rename(lambda name: f"carried {name}")
-    run = pl.Series("run", np.cumsum(first)[at])
-    ties = log[at].select("row", "by_name").with_columns(run).with_columns(more)
-    decisive = [name for name in ("carried source_id",) if name in more.columns]
-    ties = ties.sort("run", *decisive, "by_name", *(name for name in more.columns if name not in decisive))
-    return log.with_columns(log[name].scatter(at, ties[name]) for name in ("row", "by_name"))

@@ -10,8 +10,10 @@ TALLY = pl.Schema({"source": pl.UInt16, "target": pl.UInt16, "seconds": pl.Int64
 MICROSECONDS = 1_000_000
 
 
-def transitions(events: pl.DataFrame) -> pl.DataFrame:
+def transitions(events: pl.DataFrame, *, same_save: bool = False) -> pl.DataFrame:
     """Tally directly-follows pairs: `source`, `target`, `seconds` between them (whole, rounded down), `n`.
+
+    Pairs of one `change_set`, where the log has that column, are left out unless `same_save`.
 
     >>> from datetime import UTC, datetime
     >>> log = pl.DataFrame({"case_ix": [0, 0], "activity": [1, 5],
@@ -22,17 +24,21 @@ def transitions(events: pl.DataFrame) -> pl.DataFrame:
     """
     log = traces(events)
     time = events["occurred_at"].to_physical().to_numpy()
+    apart = None if same_save or "change_set" not in events.columns else events["change_set"].to_numpy()
     size = len(log.case) - len(log.starts)
     source, target = np.empty(size, dtype=np.uint16), np.empty(size, dtype=np.uint16)
     seconds = np.empty(size, dtype=np.int64)
     filled = 0
-    for cases, within, stretch in log.blocks():
+    for _cases, within, stretch in log.blocks():
         follows = stretch.follows[1:]
-        pairs = slice(filled, filled := within.stop - cases.stop)
+        if apart is not None:
+            follows &= apart[within][1:] != apart[within][:-1]
+        pairs = slice(filled, filled := filled + int(np.count_nonzero(follows)))
         source[pairs] = stretch.activity[:-1][follows]
         target[pairs] = stretch.activity[1:][follows]
         seconds[pairs] = np.diff(time[within])[follows] // MICROSECONDS
-    return tally_rows(pl.DataFrame({"source": source, "target": target, "seconds": seconds}))
+    found = {"source": source[:filled], "target": target[:filled], "seconds": seconds[:filled]}
+    return tally_rows(pl.DataFrame(found))
 
 
 def summarise(tally: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,8 @@ from datetime import datetime
 
 import polars as pl
 
-from crmmining.eventlog import EventLog
+from crmmining.definitions.segments import NOW
+from crmmining.eventlog import EventLog, Partition
 from crmmining.periods import Period, period_start
 from crmmining.tables import OrgSpec
 
@@ -14,13 +15,17 @@ _CELL = "cell: "  # no fact is called so: a segment word may be the name of a fa
 
 @dataclass(frozen=True)
 class Cut:
-    """Segment words, a period of the org's calendar, and the window [since, until) of dates that count."""
+    """Segment words, a period of the org's calendar, and the window [since, until) of dates that count.
+
+    Words are bare or `word@milestone`; `basis` is when bare ones count (see `Segment`).
+    """
 
     org: OrgSpec
     by: tuple[str, ...] = ()
     period: Period | None = None
     since: datetime | None = None
     until: datetime | None = None
+    basis: str = NOW
 
     @property
     def keys(self) -> list[str]:
@@ -45,16 +50,25 @@ class Cut:
         start = period_start(instant, self.period, time_zone=zone, fiscal_year_start=fiscal)
         return [start.alias(f"{_CELL}period_start")]
 
-    def segments(self, log: EventLog) -> list[pl.Expr]:
-        """The segment cells of a case."""
-        return [log.segment(word).alias(_CELL + word) for word in self.by]
+    def told(self, log: EventLog) -> str | None:
+        """The basis of the segments: one where all agree, else `word@basis` of each; null without any."""
+        known = [s for s in (log.segment(word, self.basis) for word in self.by) if s.basis is not None]
+        distinct = {segment.basis for segment in known}
+        if len(distinct) < 2:  # noqa: PLR2004 - none or one
+            return next(iter(distinct), None)
+        return ", ".join(f"{segment.asked.partition('@')[0]}@{segment.basis}" for segment in known)
+
+    def segments(self, log: EventLog) -> pl.DataFrame:
+        """The segment cells of every case, in log order."""
+        return log.segments(self.by, self.basis).rename(lambda word: _CELL + word)
+
+    def segments_of(self, log: EventLog, partition: Partition, events: pl.DataFrame) -> pl.DataFrame:
+        """The segment cells of events of a partition; where that is the basis, each at its own time."""
+        return log.cells(partition, self.by, self.basis, events).rename(lambda word: _CELL + word)
 
     def cases(self, log: EventLog, instant: pl.Expr, pairs: pl.DataFrame | None = None) -> pl.DataFrame:
         """Case facts (with `start`, `end` of `pairs`) with `keys`, without cases dated outside the window."""
         facts = log.facts if pairs is None else log.facts.hstack(pairs)
-        return self.window(facts, instant).with_columns(*self.segments(log), *self.start(instant))
-
-    def groups(self, log: EventLog) -> pl.DataFrame:
-        """The segment cell of every case in log order: the segment cells and `group` (UInt32)."""
-        cells = log.facts.select(pl.repeat(0, pl.len()).alias("group"), *self.segments(log))
-        return cells.with_columns(group=pl.struct(pl.all()).rank("dense").cast(pl.UInt32))
+        return self.window(facts.with_columns(*self.segments(log)), instant).with_columns(
+            *self.start(instant)
+        )

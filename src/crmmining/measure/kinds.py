@@ -1,5 +1,6 @@
 """One KPI on one log: a `match` arm per kind; n, open and excluded are counted the same way for all."""
 
+from dataclasses import replace
 from typing import assert_never
 
 import polars as pl
@@ -15,13 +16,14 @@ _AGGREGATES = {"sum": summaries.exact_sum, "mean": summaries.mean, "median": pl.
 
 
 def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:
-    """Wide rows of one KPI: period_start (with a period), segments, n, open, excluded, a column per part.
+    """Wide rows of one KPI: period_start (with a period), segments, n, open, excluded, truncated, its parts.
 
-    Shares come with `<part>_low` and `<part>_high`; money with its currency as `unit`. Raises
-    `CrmMiningError` for an expression that uses unknown facts or gives no value per case.
+    Every part is a column; shares come with `<part>_low` and `<part>_high`, money with its currency as
+    `unit`. Bare segment words count as the KPI states. Raises `CrmMiningError` for an expression that uses
+    unknown facts or gives no value per case.
     """
     try:
-        return cut.named(_counted(log, kpi, cut))
+        return cut.named(_counted(log, kpi, replace(cut, basis=kpi.standing)))
     except CrmMiningError as error:
         error.add_note(f"in KPI '{kpi.name}'")
         raise
@@ -30,7 +32,7 @@ def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:
 def _counted(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:  # noqa: PLR0911 - one per kind
     match kpi:
         case Volume(of="events"):
-            return tallies.event_volume(log, kpi.count, cut)
+            return tallies.event_volume(log, kpi, cut)
         case Volume():
             return _volume(log, kpi, cut)
         case Share():
@@ -39,68 +41,80 @@ def _counted(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:  # noqa: PLR091
             return _value(log, kpi, cut)
         case Duration():
             cases = cut.cases(log, pl.col(kpi.period), log.pairs(kpi.start, kpi.end))
-            return summaries.durations(cases, cut.keys, of=_scope(log, kpi.of))
+            scope, whole = _scope(log, kpi.of), _whole_only(kpi)
+            return summaries.durations(cases, cut.keys, of=scope, whole_only=whole)
         case Conversion():
             cases = cut.cases(log, pl.col("start"), log.pairs(kpi.start, kpi.end))
-            return summaries.conversion(cases, cut.keys, of=_scope(log, kpi.of)).drop("reached")
+            scope, whole = _scope(log, kpi.of), _whole_only(kpi)
+            return summaries.conversion(cases, cut.keys, of=scope, whole_only=whole).drop("reached")
         case Rework():
             return _rework(log, kpi, cut)
         case Stock():
-            return tallies.open_stock(log, cut)
+            return tallies.open_stock(log, kpi, cut)
     assert_never(kpi)
 
 
 def _volume(log: EventLog, kpi: Volume, cut: Cut) -> pl.DataFrame:
     instant = pl.col(f"{kpi.count}_at")
     reached = instant.is_not_null()
-    tally = summaries.summarise(
-        cut.cases(log, instant),
-        cut.keys,
-        counted=reached,
-        waiting=~reached & pl.col("open"),
-        values={"count": reached.sum().cast(pl.Float64)},
-    )
+    who = summaries.members(reached, ~reached & pl.col("open"), whole_only=_whole_only(kpi))
+    values = {"count": who.counted.sum().cast(pl.Float64)}
+    tally = summaries.summarise(cut.cases(log, instant), cut.keys, who, values)
     return tallies.every_period(tally, cut, log.as_of)
 
 
 def _share(log: EventLog, kpi: Share, cut: Cut) -> pl.DataFrame:
-    counted = summaries.population(_scope(log, kpi.of))
-    hit = counted & log.expression(kpi.where).fill_null(value=False)
-    return summaries.summarise(
-        cut.cases(log, pl.col(f"{kpi.period}_at")),
-        cut.keys,
-        counted=counted,
-        waiting=~counted & pl.col("open"),
-        values=summaries.share("share", hit, counted),
-    )
+    who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
+    hit = who.counted & log.expression(kpi.where).fill_null(value=False)
+    cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
+    return summaries.summarise(cases, cut.keys, who, summaries.share("share", hit, who.counted))
 
 
 def _value(log: EventLog, kpi: Value, cut: Cut) -> pl.DataFrame:
     number = log.expression(kpi.column, "number").cast(pl.Float64)
-    counted = summaries.population(_scope(log, kpi.of)) & number.is_not_null()
-    wide = summaries.summarise(
-        cut.cases(log, pl.col(f"{kpi.period}_at")),
-        [*cut.keys, "currency"] if kpi.unit == "money" else cut.keys,
-        counted=counted,
-        waiting=~counted & pl.col("open"),
-        values={kpi.agg: _AGGREGATES[kpi.agg](number.filter(counted))},
-    )
-    return wide.rename({"currency": "unit"}) if kpi.unit == "money" else wide
+    cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
+    keys = cut.keys
+    unit: str = kpi.unit
+    scope = summaries.population(_scope(log, kpi.of))
+    waiting = pl.col("open")
+    twin = f"{kpi.column}_reporting"
+    converted = {twin, "reporting_currency"} <= set(cases.columns)
+    if kpi.unit == "money" and kpi.currency == "reporting" and converted:
+        unit = _reporting_currency(log, cut)
+        waiting &= ~(scope & number.is_not_null() & pl.col(twin).is_null())  # a rate lacks
+        number = pl.col(twin)
+    elif kpi.unit == "money":
+        keys = [*keys, "currency"]
+    counted = scope & number.is_not_null()
+    who = summaries.members(counted, ~counted & waiting, whole_only=_whole_only(kpi))
+    values = {str(kpi.agg): _AGGREGATES[kpi.agg](number.filter(who.counted))}
+    wide = summaries.summarise(cases, keys, who, values)
+    return wide.rename({"currency": "unit"}) if "currency" in keys else wide.with_columns(unit=pl.lit(unit))
+
+
+def _reporting_currency(log: EventLog, cut: Cut) -> str:
+    """One for the whole log, as its SQL states it; without cases what the org states."""
+    stated = log.facts["reporting_currency"].drop_nulls().head(1).to_list()
+    return stated[0] if stated else cut.org.reporting_currency or cut.org.currency
 
 
 def _rework(log: EventLog, kpi: Rework, cut: Cut) -> pl.DataFrame:
-    counted = summaries.population(_scope(log, kpi.of))
+    who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
     times = pl.col(kpi.what).cast(pl.Float64)
-    return summaries.summarise(
-        cut.cases(log, pl.col(f"{kpi.period}_at")),
-        cut.keys,
-        counted=counted,
-        waiting=~counted & pl.col("open"),
-        values={
-            **summaries.share("share", counted & (times > 0), counted),
-            "per_case": summaries.mean(times.filter(counted)),
-        },
-    )
+    values = {
+        **summaries.share("share", who.counted & (times > 0), who.counted),
+        "per_case": summaries.mean(times.filter(who.counted)),
+    }
+    return summaries.summarise(cut.cases(log, pl.col(f"{kpi.period}_at")), cut.keys, who, values)
+
+
+def _decided(counted: pl.Expr, kpi: Kpi) -> summaries.Members:
+    """Who is not counted waits while open."""
+    return summaries.members(counted, ~counted & pl.col("open"), whole_only=_whole_only(kpi))
+
+
+def _whole_only(kpi: Kpi) -> bool:
+    return kpi.truncation == "exclude"
 
 
 def _scope(log: EventLog, of: str | None) -> pl.Expr | None:

@@ -1,6 +1,7 @@
 """The scorecard: KPIs of many processes as tidy rows of one shape."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import polars as pl
 
@@ -10,7 +11,7 @@ from crmmining.measure.cut import Cut
 from crmmining.measure.kinds import measure
 from crmmining.periods import period_end
 
-_TALLIES = ("n", "open", "excluded")
+_TALLIES = ("n", "open", "excluded", "truncated")
 
 
 def scorecard(
@@ -19,10 +20,13 @@ def scorecard(
     """Tidy rows of `kpis` on the logs of their processes, sorted by process, KPI, part, period and segments.
 
     Columns: kpi, process, grain (case or event), period_start (Date; null without a period and for cases that
-    have no such date), period_end (Date, exclusive), the segment words, part, value (Float64), unit (money:
-    the currency), n (counted), open (still waiting), excluded (Int64), low, high (95 % interval of shares),
-    as_of, definition (hash of the defining text). Every case in the window is in exactly one of n, open and
-    excluded of one row per KPI and part; for conversion open is part of n.
+    have no such date), period_end (Date, exclusive), the segment words as they were asked, basis (when they
+    count: a milestone, `outcome`, `event` or `now`; null without segments), part, value (Float64), unit
+    (money: the currency), n (counted), open (still waiting), excluded, truncated (Int64), low, high (95 %
+    interval of shares), as_of, definition (hash of the defining text). Every case in the window is in exactly
+    one of n, open and excluded of one row per KPI and part; for conversion open is part of n. `truncated` are
+    the cases (grain event: events of cases) whose history is not covered in full: a part of excluded where
+    the KPI leaves them out, else a part of n.
     """
     rows = [pl.DataFrame(schema=_schema(cut))]
     for kpi in kpis:
@@ -32,11 +36,12 @@ def scorecard(
             "process": kpi.process,
             "grain": "event" if kpi.kind == "volume" and kpi.of == "events" else "case",
             "definition": catalogue.fingerprint(kpi),
+            "basis": replace(cut, basis=kpi.standing).told(log),
         }
         tidy = _tidy(measure(log, kpi, cut), kpi, cut).with_columns(
             period_end=period_end(pl.col("period_start"), cut.period or "day"),
             as_of=pl.lit(log.as_of, pl.Datetime("us", "UTC")),
-            **{name: pl.lit(text) for name, text in constants.items()},
+            **{name: pl.lit(text, pl.String) for name, text in constants.items()},
         )
         rows.append(tidy.select(pl.col(name).cast(dtype) for name, dtype in _schema(cut).items()))
     return pl.concat(rows).sort("process", "kpi", "part", "period_start", *cut.by, "unit", nulls_last=True)
@@ -76,12 +81,14 @@ def _schema(cut: Cut) -> dict[str, pl.DataType]:
         "period_start": day,
         "period_end": day,
         **dict.fromkeys(cut.by, text),
+        "basis": text,
         "part": text,
         "value": number,
         "unit": text,
         "n": count,
         "open": count,
         "excluded": count,
+        "truncated": count,
         "low": number,
         "high": number,
         "as_of": pl.Datetime("us", "UTC"),

@@ -6,56 +6,58 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from crmmining.definitions.kpi import Stock, Volume
 from crmmining.eventlog import EventLog
-from crmmining.kernels import merge, stock, volume
+from crmmining.kernels import merge, stock
 from crmmining.measure.cut import Cut
 from crmmining.periods import every_start
 
-_ANY_DAY = date(1970, 1, 1)
+_COUNTS = ("n", "excluded", "truncated")
 
 
-def event_volume(log: EventLog, milestone: str, cut: Cut) -> pl.DataFrame:
-    """How often a milestone was passed: keys, n, open, excluded, count."""
-    codes = log.codes(milestone)
-    passed = [
-        cut.window(p.events.filter(pl.col("activity").is_in(codes)), pl.col("occurred_at"))
-        for p in log.partitions
-    ]
-    tally = _tally(log, passed, cut)
-    if tally.is_empty() and not cut.keys:
-        tally = pl.DataFrame({"n": [0]})
-    return every_period(tally, cut, log.as_of).with_columns(**_none_left(), count=_number("n"))
+def event_volume(log: EventLog, kpi: Volume, cut: Cut) -> pl.DataFrame:
+    """How often a milestone was passed: keys, n, open, excluded, truncated (events of such cases), count."""
+    codes = log.codes(kpi.count)
+    counted = []
+    for p in log.partitions:
+        passed = cut.window(p.events.filter(pl.col("activity").is_in(codes)), pl.col("occurred_at"))
+        cells = cut.segments_of(log, p, passed)
+        truncated = p.cases["truncated"].gather(passed["case_ix"])
+        starts = cut.start(pl.col("occurred_at"))
+        counted.append(passed.with_columns(*starts, *cells, truncated, change=1))
+    tally = _tally(counted, cut, whole_only=kpi.truncation == "exclude")
+    return _counted(every_period(tally, cut, log.as_of), cut, "count")
 
 
-def open_stock(log: EventLog, cut: Cut) -> pl.DataFrame:
-    """Open cases at the end of each period: keys, n, open, excluded, open_cases.
+def open_stock(log: EventLog, kpi: Stock, cut: Cut) -> pl.DataFrame:
+    """Open cases at the end of each period: keys, n, open, excluded, truncated, open_cases.
 
     Without a period and in the running one: at as_of. A window keeps the periods that begin in it.
     """
+    whole_only = kpi.truncation == "exclude"
+    cells = log.facts.select("truncated", change="open").with_columns(*cut.segments(log))
     if cut.period is None:
-        counted = pl.col("open").sum().cast(pl.Int64).alias("n")
-        cells = log.facts.select("open", *cut.segments(log))
-        held = cells.group_by(cut.keys).agg(counted) if cut.keys else cells.select(counted)
-        return held.with_columns(**_none_left(), open_cases=_number("n"))
+        return _counted(_tally([cells], cut, whole_only=whole_only), cut, "open_cases")
     begins = log.codes("created")
     ends = [code for word in log.process.ends for code in log.codes(word)]
     reopens = [code for word in log.process.reopens for code in log.codes(word)]
-    flips = [stock.changes(p.events, begins, ends, reopens) for p in log.partitions]
-    moved = [
-        _tally(log, [f.filter(pl.col("change") == sign) for f in flips], cut).with_columns(pl.col("n") * sign)
-        for sign in (1, -1)
-    ]
-    net = pl.concat(moved).group_by(cut.keys).agg(pl.sum("n"))
+    moved, offset = [], 0
+    for p in log.partitions:
+        flips = stock.changes(p.events, begins, ends, reopens)
+        own = cells.drop("change").slice(offset, p.cases.height)[flips["case_ix"]]
+        moved.append(flips.with_columns(*cut.start(pl.col("occurred_at")), *own))
+        offset += p.cases.height
+    net = _tally(moved, cut, whole_only=whole_only)
     held = every_period(net, Cut(cut.org, cut.by, cut.period, until=cut.until), log.as_of)
     start, *segments = cut.keys
-    running = pl.col("n").cum_sum()
+    running = pl.col(*_COUNTS).cum_sum()
     held = held.with_columns(running.over(segments) if segments else running)
     zone = ZoneInfo(cut.org.time_zone)
     if cut.since is not None:
         held = held.filter(pl.col(start) >= cut.since.astimezone(zone).date())
     if cut.until is not None:
         held = held.filter(pl.col(start) < cut.until.astimezone(zone).date())
-    return held.with_columns(**_none_left(), open_cases=_number("n"))
+    return _counted(held, cut, "open_cases")
 
 
 def every_period(tally: pl.DataFrame, cut: Cut, as_of: datetime) -> pl.DataFrame:
@@ -88,23 +90,23 @@ def _start_of(moment: datetime, cut: Cut) -> date:
     return start
 
 
-def _tally(log: EventLog, events: Sequence[pl.DataFrame], cut: Cut) -> pl.DataFrame:
-    """Events of each partition counted by keys: keys, n."""
-    cells = cut.groups(log)
-    tallies, offset = [], 0
-    for partition, own in zip(log.partitions, events, strict=True):
-        starts = pl.repeat(_ANY_DAY, own.height, dtype=pl.Date, eager=True)
-        if cut.period is not None:
-            starts = own.select(*cut.start(pl.col("occurred_at"))).to_series()
-        tallies.append(volume.volume(own, cells["group"].slice(offset, partition.cases.height), starts))
-        offset += partition.cases.height
-    tally = merge.add(tallies, ["group", "period"]).join(cells.unique(), on="group")
-    return tally.rename({"period": cut.keys[0]} if cut.period else {}).select(*cut.keys, "n")
+def _tally(rows: Sequence[pl.DataFrame], cut: Cut, *, whole_only: bool) -> pl.DataFrame:
+    """Add up the rows (keys, `truncated`, `change`) of each partition: keys, n, excluded, truncated.
+
+    Without keys always exactly one row. With `whole_only` what is truncated is left out of n and excluded.
+    """
+    change, cut_off = (
+        pl.col("change").cast(pl.Int64),
+        pl.col("truncated").fill_null(value=False).cast(pl.Int64),
+    )
+    left_out = change * cut_off if whole_only else change * 0
+    counts = {"n": change - left_out, "excluded": left_out, "truncated": change * cut_off}
+    parts = [part.select(*cut.keys, **counts) for part in rows]
+    if not cut.keys:
+        return pl.concat(parts).sum()
+    return merge.add([merge.add([part], cut.keys) for part in parts], cut.keys)
 
 
-def _number(column: str) -> pl.Expr:
-    return pl.col(column).cast(pl.Float64)
-
-
-def _none_left() -> dict[str, pl.Expr]:
-    return {"open": pl.lit(0, pl.Int64), "excluded": pl.lit(0, pl.Int64)}
+def _counted(tally: pl.DataFrame, cut: Cut, part: str) -> pl.DataFrame:
+    count = pl.col("n").cast(pl.Float64).alias(part)
+    return tally.select(*cut.keys, "n", pl.lit(0, pl.Int64).alias("open"), "excluded", "truncated", count)

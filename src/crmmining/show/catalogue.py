@@ -7,6 +7,7 @@ from typing import Literal
 from crmmining.definitions import Catalogue
 
 Format = Literal["table", "json", "markdown"]
+TRUNCATED = {"exclude": "left out", "keep": "counted", "bound": "counted: a lower bound"}
 
 
 def written(catalogue: Catalogue, how: Format) -> str:
@@ -39,9 +40,13 @@ def _markdown(catalogue: Catalogue) -> str:
         lines += [_row(a, d.table, d.field, d.timestamp, d.rule) for a, d in process.activities.items()]
         lines += ["", "| milestone | activities |", "|---|---|"]
         lines += [_row(word, ", ".join(names)) for word, names in process.milestones.items()]
-        lines += ["", "| KPI | question | formula | unit | better |", "|---|---|---|---|---|"]
+        lines += ["", "| KPI | question | formula | unit | better | segments at | truncated cases |"]
+        lines += ["|---|---|---|---|---|---|---|"]
         lines += [
-            _row(f"`{k.name}`", k.question, f"{k.kind}: {k.formula}", k.unit, k.better)
+            _row(
+                *(f"`{k.name}`", k.question, f"{k.kind}: {k.formula}", k.unit, k.better),
+                *(k.standing, TRUNCATED[k.truncation]),
+            )
             for k in catalogue.kpis_of(name)
         ]
     return "\n".join(lines)

@@ -33,9 +33,9 @@ def build_page(
         period=period,
         scorecard=scorecard,
         kpis=kpis.filter(pl.col("process").is_in(list(logs))),
-        quality=quality.filter(moved).drop("examples"),
+        quality=quality.filter(moved).drop("examples", "effect", "done"),
         findings=quality.filter(noticed).select(
-            "table", pl.col("reason").alias("finding"), "rows", "examples"
+            "table", pl.col("reason").alias("finding"), "rows", "examples", "effect", "done"
         ),
         processes=[_process(log, lines[name]) for name, log in logs.items()],
         version=version,

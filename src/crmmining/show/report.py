@@ -9,16 +9,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from crmmining.show import sparkline, units
+from crmmining.show import sparkline, trust, units
+from crmmining.show.catalogue import TRUNCATED
 from crmmining.show.scorecard import KpiLines, Period, current_period, lines_of
 
 _MOST_VARIANTS = 15
-_SCOPES = {
-    "table": "From the source to tables",
-    "log": "From tables to events, process by process (many rows concern another process)",
-    "event": "From events to event logs",
-}
-_DISPOSITIONS = ("used", "quarantined", "filtered")
 
 
 @dataclass(frozen=True)
@@ -45,8 +40,9 @@ class ReportPage:
     """Everything the report shows.
 
     as_of is aware; time_zone is the one periods are cut in. scorecard: tidy rows; kpis: kpi, process, kind,
-    question, formula, better; quality: scope, table, disposition (used, quarantined, filtered), reason, rows;
-    findings: table, finding, rows, examples (list).
+    question, formula, better, truncated; quality: scope, table, disposition (used, quarantined, filtered),
+    reason, rows; findings: table, finding, rows, examples (list), effect, done, the heaviest first. Tables of
+    a process are called `process: table`.
     """
 
     source: str
@@ -67,27 +63,8 @@ class _Kpi(NamedTuple):
     question: str
     formula: str
     better: str
+    truncated: str
     shown: KpiLines
-
-
-class _Reconciled(NamedTuple):
-    """Rows in = used + quarantined + filtered, of one table or of a whole scope."""
-
-    table: str
-    used: int
-    quarantined: int
-    filtered: int
-    reasons: list[tuple[str, str, int]]
-
-    @property
-    def rows(self) -> int:
-        return self.used + self.quarantined + self.filtered
-
-
-class _Scope(NamedTuple):
-    title: str
-    total: _Reconciled
-    tables: list[_Reconciled]
 
 
 def render(page: ReportPage) -> str:
@@ -122,8 +99,8 @@ def render(page: ReportPage) -> str:
         page=page,
         as_of=f"{as_of:%Y-%m-%d %H:%M} {page.time_zone}",
         period=period,
-        scopes=_reconcile(page.quality),
-        findings=page.findings.to_dicts(),
+        source=trust.of_source(page.quality, page.findings, [process.name for process in page.processes]),
+        accounts={p.name: trust.of_process(page.quality, page.findings, p.name) for p in page.processes},
         kpis={process.name: _kpis(page.kpis, dated, process.name, period) for process in page.processes},
         variants={p.name: p.variants.head(_MOST_VARIANTS).to_dicts() for p in page.processes},
         spark=sparkline,
@@ -133,42 +110,13 @@ def render(page: ReportPage) -> str:
 
 
 def _kpis(kpis: pl.DataFrame, scorecard: pl.DataFrame, process: str, period: Period | None) -> list[_Kpi]:
-    named = kpis.filter(pl.col("process") == process).select("kpi", "kind", "question", "formula", "better")
+    named = kpis.filter(pl.col("process") == process).select(
+        "kpi", "kind", "question", "formula", "better", "truncated"
+    )
     nothing = scorecard.clear()
     by_kpi = {} if scorecard.is_empty() else scorecard.partition_by("kpi", as_dict=True)
-    return [
-        _Kpi(kpi, kind, question, formula, better, lines_of(by_kpi.get((kpi,), nothing), better, period))
-        for kpi, kind, question, formula, better in named.iter_rows()
-    ]
-
-
-def _reconcile(quality: pl.DataFrame) -> list[_Scope]:
-    """Add up what became of the rows, per scope and table; scopes as they come, tables by name."""
-    if quality.is_empty():
-        return []
-    text = quality.with_columns(
-        pl.col("scope", "table", "disposition", "reason").cast(pl.String).fill_null("")
-    )
-    return [
-        _Scope(
-            _SCOPES.get(name, name),
-            total=_tally("", rows),
-            tables=[
-                _tally(table, own)
-                for (table,), own in sorted(rows.partition_by("table", as_dict=True).items())
-            ],
-        )
-        for (name,), rows in text.partition_by("scope", as_dict=True, maintain_order=True).items()
-    ]
-
-
-def _tally(table: str, quality: pl.DataFrame) -> _Reconciled:
-    rows = quality.group_by("disposition", "reason").agg(pl.col("rows").sum()).sort("disposition", "reason")
-    used, quarantined, filtered = (
-        int(rows.filter(pl.col("disposition") == name)["rows"].sum()) for name in _DISPOSITIONS
-    )
-    lost = rows.filter((pl.col("disposition") != "used") & (pl.col("rows") > 0)).sort(
-        "disposition", "rows", "reason", descending=[True, True, False]
-    )
-    reasons = list(lost.select("disposition", "reason", "rows").iter_rows())
-    return _Reconciled(table, used, quarantined, filtered, reasons)
+    found = []
+    for kpi, kind, question, formula, better, truncated in named.iter_rows():
+        shown = lines_of(by_kpi.get((kpi,), nothing), better, period)
+        found.append(_Kpi(kpi, kind, question, formula, better, TRUNCATED[truncated], shown))
+    return found

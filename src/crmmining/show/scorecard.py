@@ -10,8 +10,11 @@ import polars as pl
 from crmmining.show.sparkline import Sparkline, sparkline
 from crmmining.show.units import NOTHING, change, count, value
 
-_KEYS = {"kpi", "process", "grain", "part", "as_of", "definition"}
-_FACTS = ("period_start", "period_end", "unit", "value", "n", "open", "excluded", "low", "high")
+_KEYS = {"kpi", "process", "grain", "part", "basis", "as_of", "definition"}
+_FACTS = (
+    *("period_start", "period_end", "unit", "value", "n", "open", "excluded"),
+    *("truncated", "low", "high"),
+)
 _MOST_SEGMENTS = 12
 
 
@@ -46,10 +49,11 @@ class Line:
 
 
 class KpiLines(NamedTuple):
-    """The lines of one KPI, and how many smaller segments were left out."""
+    """The lines of one KPI, how many smaller segments were left out, and its truncated cases."""
 
     lines: list[Line]
     left_out: int
+    truncated: int
 
 
 class _Row(NamedTuple):
@@ -60,6 +64,7 @@ class _Row(NamedTuple):
     n: int | None
     open: int | None
     excluded: int | None
+    truncated: int | None
     low: float | None
     high: float | None
 
@@ -87,7 +92,7 @@ def lines_of(rows: pl.DataFrame, better: str, period: Period | None) -> KpiLines
     the smallest are left out and counted.
     """
     if rows.is_empty():
-        return KpiLines([], 0)
+        return KpiLines([], 0, 0)
     segments = [column for column in rows.columns if column not in {*_KEYS, *_FACTS}]
     groups: dict[tuple[str, str, str], list[_Row]] = {}
     ordered = rows.sort("period_start", maintain_order=True).select("part", *_FACTS, *segments)
@@ -110,7 +115,9 @@ def lines_of(rows: pl.DataFrame, better: str, period: Period | None) -> KpiLines
         _line(part, segment, groups[part, segment, unit], better, period)
         for part, segment, unit in shown_keys
     ]
-    return KpiLines(lines, len(largest) - len(kept))
+    of_first = [_at(own, period) for (part, _, _), own in groups.items() if part == parts[0]]
+    truncated = sum(row.truncated or 0 for row in of_first if row)
+    return KpiLines(lines, len(largest) - len(kept), truncated)
 
 
 def _at(rows: Sequence[_Row], period: Period | None) -> _Row | None:
@@ -134,7 +141,7 @@ def _points(rows: Sequence[_Row]) -> list[tuple[date, float | None]]:
 
 def _line(part: str, segment: str, rows: Sequence[_Row], better: str, period: Period | None) -> Line:
     unit = rows[-1].unit
-    row = _at(rows, period) or _Row(None, None, unit, *[None] * 6)
+    row = _at(rows, period) or _Row(None, None, unit, *[None] * 7)
     before = next((other for other in rows if other.end is not None and other.end == row.start), None)
     trend = sparkline(_points(rows), period.start) if period else None
     no_interval = row.low is None or row.high is None

@@ -14,6 +14,7 @@ from crmmining.simulator.ids import in_order_of, make_ids
 from crmmining.simulator.leads import SOURCES, Leads, company_names
 from crmmining.simulator.org import AUTOMATION, FIELD, REGION_WEIGHTS, REGIONS
 from crmmining.simulator.picklists import CURRENCIES, currency_of
+from crmmining.simulator.records import Records, same
 from crmmining.simulator.touches import Touches
 from crmmining.simulator.words import INDUSTRIES
 from crmmining.simulator.world import World
@@ -26,8 +27,10 @@ _WITH_OPPORTUNITY: Final = 0.8
 
 
 @dataclass
-class Accounts:
+class Accounts(Records):
     """Accounts and their contacts as columns; what a conversion made or used stands per lead."""
+
+    changing = ("owner", "kind", "rating", "parent", "renamed_at", "changed", "changer")
 
     created: Ints
     creator: Ints
@@ -39,9 +42,9 @@ class Accounts:
     parent: Ints
     industry: Ints
     source: Ints
+    first_name: pl.Series
     name: pl.Series
-    changed: Ints
-    changer: Ints
+    renamed_at: Ints
     history: History
     ids: pl.Series
     contact_account: Ints
@@ -104,11 +107,6 @@ def _open(world: World, dice: Dice, leads: Leads) -> Accounts:
     history.mark(Saves(account[fresh], at[fresh], by[fresh]), "accountCreatedFromLead")
     history.mark(Saves(account[~fresh], at[~fresh], by[~fresh]), "accountUpdatedByLead")
     names = pl.concat([company_names(dice, base), leads.company.gather(won[fresh])])
-    changed = created.copy()
-    changer = creator.copy()
-    # In the order of time, so that the latest conversion into an account is the one that stays.
-    into = np.flatnonzero(~fresh)[np.argsort(at[~fresh], kind="stable")]
-    changed[account[into]], changer[account[into]] = at[into], by[into]
 
     def per_lead(values: Ints) -> Ints:
         result = np.full(leads.count, NONE, dtype=np.int64)
@@ -117,7 +115,8 @@ def _open(world: World, dice: Dice, leads: Leads) -> Accounts:
 
     region = np.concatenate([region, where[fresh]])
     count = len(created)
-    return Accounts(
+    accounts = Accounts(
+        until=world.until,
         created=created,
         creator=creator,
         region=region,
@@ -128,9 +127,11 @@ def _open(world: World, dice: Dice, leads: Leads) -> Accounts:
         parent=np.full(count, NONE, dtype=np.int64),
         industry=np.concatenate([dice.choice(base, [1] * len(INDUSTRIES)), leads.industry[won[fresh]]]),
         source=np.concatenate([np.full(base, NONE), leads.source[won[fresh]]]),
+        first_name=names,
         name=names,
-        changed=changed,
-        changer=changer,
+        renamed_at=np.full(count, NEVER, dtype=np.int64),
+        changed=created.copy(),
+        changer=creator.copy(),
         history=history,
         ids=make_ids("Account", in_order_of(created)),
         contact_account=contact_account,
@@ -144,6 +145,10 @@ def _open(world: World, dice: Dice, leads: Leads) -> Accounts:
         lead_contact=per_lead(contact),
         lead_opens=per_lead(np.where(dice.chance(len(won), _WITH_OPPORTUNITY), seller, NONE)),
     )
+    # In the order of time, so that the latest conversion into an account is the one that stays.
+    into = np.flatnonzero(~fresh)[np.argsort(at[~fresh], kind="stable")]
+    accounts.save(account[into], at[into], by[into])
+    return accounts
 
 
 def _known_account(created: Ints, region: Ints, at: Ints, where: Ints, share: Floats) -> Ints:
@@ -180,8 +185,8 @@ def _live(world: World, dice: Dice, accounts: Accounts) -> None:
     accounts.history.look_up(
         Saves(ix, at, manager), "Owner", accounts.owner[ix], rep, names=org.owner_names, ids=org.owner_ids
     )
-    accounts.owner[ix] = rep
-    touch_account(accounts, ix, at, manager)
+    accounts.put(ix, at, owner=rep)
+    accounts.save(ix, at, manager)
 
     ix, at = some(0.18)
     new = (accounts.rating[ix] + dice.between(len(ix), 1, 2)) % len(_RATINGS)
@@ -193,8 +198,8 @@ def _live(world: World, dice: Dice, accounts: Accounts) -> None:
         pick(_RATINGS, accounts.rating[ix]),
         pick(_RATINGS, new),
     )
-    accounts.rating[ix] = new
-    touch_account(accounts, ix, at, actor)
+    accounts.put(ix, at, rating=new)
+    accounts.save(ix, at, actor)
 
     ix, at = some(0.03)
     renamed = joined("{} Holding", accounts.name.gather(ix))
@@ -202,7 +207,8 @@ def _live(world: World, dice: Dice, accounts: Accounts) -> None:
         Saves(ix, at, accounts.owner[ix]), "TextName", "Text", accounts.name.gather(ix), renamed
     )
     accounts.name = accounts.name.clone().scatter(ix, renamed)
-    touch_account(accounts, ix, at, accounts.owner[ix])
+    accounts.put(ix, at, renamed_at=at)
+    accounts.save(ix, at, accounts.owner[ix])
 
     ix, at = some(0.05)
     parent = np.floor(dice.uniform(len(ix)) * ix).astype(np.int64)
@@ -216,15 +222,8 @@ def _live(world: World, dice: Dice, accounts: Accounts) -> None:
         names=accounts.name,
         ids=accounts.ids,
     )
-    accounts.parent[ix] = parent
-    touch_account(accounts, ix, at, accounts.owner[ix])
-
-
-def touch_account(accounts: Accounts, ix: Ints, at: Ints, actor: Ints) -> None:
-    """Note a save of distinct accounts."""
-    later = at >= accounts.changed[ix]
-    accounts.changed[ix[later]] = at[later]
-    accounts.changer[ix[later]] = actor[later]
+    accounts.put(ix, at, parent=parent)
+    accounts.save(ix, at, accounts.owner[ix])
 
 
 def become_customers(accounts: Accounts, first_win: Ints) -> None:
@@ -233,8 +232,8 @@ def become_customers(accounts: Accounts, first_win: Ints) -> None:
     at, actor = first_win[ix], np.full(len(ix), AUTOMATION)
     old, new = pick(_TYPES, accounts.kind[ix]), pick(_TYPES, np.ones(len(ix), dtype=np.int64))
     accounts.history.add(Saves(ix, at, actor), "Type", "DynamicEnum", old, new)
-    accounts.kind[ix] = 1
-    touch_account(accounts, ix, at, actor)
+    accounts.put(ix, at, kind=same(1, ix))
+    accounts.save(ix, at, actor)
 
 
 def _check_in(world: World, dice: Dice, accounts: Accounts, touches: Touches) -> None:
@@ -252,13 +251,14 @@ def _check_in(world: World, dice: Dice, accounts: Accounts, touches: Touches) ->
 
 
 def account_table(world: World, accounts: Accounts, last_day: Ints) -> pl.DataFrame:
-    """Table Account, as it stands at the end."""
+    """Table Account, as it stood when the CRM was stopped."""
     dice, count = world.dice("account details"), accounts.count
+    renamed = pl.Series(accounts.renamed_at <= END)
     return pl.DataFrame(
         {
             "Id": accounts.ids,
             "IsDeleted": flag(count),
-            "Name": accounts.name,
+            "Name": accounts.name.zip_with(renamed, accounts.first_name),
             "AccountNumber": pl.select(
                 pl.format(
                     "A{}", pl.lit(pl.Series(in_order_of(accounts.created) + 1)).cast(pl.String).str.zfill(7)

@@ -5,7 +5,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from crmmining.simulator.accounts import Accounts
 from crmmining.simulator.arrays import (
     DAY,
     END,
@@ -33,6 +32,7 @@ from crmmining.simulator.leads import Leads
 from crmmining.simulator.opportunities import Opportunities
 from crmmining.simulator.org import AUTOMATION, MARKETING
 from crmmining.simulator.picklists import USUAL_RATES, WON
+from crmmining.simulator.touches import Conversions
 from crmmining.simulator.world import World
 
 _DURATION: Final = 120 * DAY
@@ -45,12 +45,14 @@ def campaign_table(world: World, leads: Leads, opportunities: Opportunities, res
     start = campaign_start(number)
     created = start - 14 * DAY + 9 * HOUR
     source = number % len(CAMPAIGN_TYPES)
-    ended = start + _DURATION <= END
+    ended = start + _DURATION <= world.until
     year = FIRST_DAY.year + (start - START) // (365 * DAY)
+    of_lead = np.where(leads.created <= world.until, leads.campaign, NONE)
+    of_deal = np.where(opportunities.created <= world.until, opportunities.campaign, NONE)
     converted = leads.campaign[leads.converted_at <= END]
     dollars = np.maximum(opportunities.amount, 0) / np.array(USUAL_RATES)[opportunities.currency]
     worth = np.rint(dollars).astype(np.int64)
-    won = np.where(opportunities.stage == WON, opportunities.campaign, NONE)
+    won = np.where(opportunities.stage == WON, of_deal, NONE)
     marketing = np.full(CAMPAIGNS, MARKETING)
     return pl.DataFrame(
         {
@@ -64,13 +66,13 @@ def campaign_table(world: World, leads: Leads, opportunities: Opportunities, res
             "EndDate": days((start + _DURATION) // DAY),
             "BudgetedCost": amounts(5_000 + 1_500 * source),
             "ActualCost": amounts(4_600 + 1_700 * source),
-            "NumberOfLeads": pl.Series(count_by(leads.campaign, CAMPAIGNS)),
+            "NumberOfLeads": pl.Series(count_by(of_lead, CAMPAIGNS)),
             "NumberOfConvertedLeads": pl.Series(count_by(converted, CAMPAIGNS)),
             "NumberOfContacts": pl.Series(count_by(converted, CAMPAIGNS)),
             "NumberOfResponses": pl.Series(count_by(responses, CAMPAIGNS)),
-            "NumberOfOpportunities": pl.Series(count_by(opportunities.campaign, CAMPAIGNS)),
+            "NumberOfOpportunities": pl.Series(count_by(of_deal, CAMPAIGNS)),
             "NumberOfWonOpportunities": pl.Series(count_by(won, CAMPAIGNS)),
-            "AmountAllOpportunities": amounts(sum_by(opportunities.campaign, worth, CAMPAIGNS)),
+            "AmountAllOpportunities": amounts(sum_by(of_deal, worth, CAMPAIGNS)),
             "AmountWonOpportunities": amounts(sum_by(won, worth, CAMPAIGNS)),
             "OwnerId": users.gather(marketing),
             "CurrencyIsoCode": text("USD", CAMPAIGNS),
@@ -79,14 +81,16 @@ def campaign_table(world: World, leads: Leads, opportunities: Opportunities, res
     )
 
 
-def member_table(world: World, leads: Leads, accounts: Accounts) -> tuple[pl.DataFrame, Ints]:
+def member_table(
+    world: World, leads: Leads, moves: Conversions, contacts: pl.Series
+) -> tuple[pl.DataFrame, Ints]:
     """Table CampaignMember, one per lead that came by a campaign; also the campaign of every response."""
     dice, users = world.dice("members"), world.org.user_ids
     lead = np.flatnonzero(leads.campaign >= 0)
     count, since, moved = len(lead), leads.created[lead], leads.converted_at[lead]
     responded = dice.chance(count, 0.6)
     automation = np.full(count, AUTOMATION)
-    contact = pick(accounts.contact_ids, accounts.lead_contact[lead])
+    contact = pick(contacts, moves.contact[lead])
     table = pl.DataFrame(
         {
             "Id": make_ids("CampaignMember", in_order_of(since)),
@@ -103,4 +107,4 @@ def member_table(world: World, leads: Leads, accounts: Accounts) -> tuple[pl.Dat
             **audit(users, since, automation, np.where(moved <= END, moved, since), automation),
         }
     )
-    return table, leads.campaign[lead][responded]
+    return table, leads.campaign[lead][responded & (since <= world.until)]

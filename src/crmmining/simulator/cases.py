@@ -1,7 +1,7 @@
 """Case management: queues, first response, pauses, escalation, closing, reopening."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,6 +16,7 @@ from crmmining.simulator.history import History, Saves
 from crmmining.simulator.ids import in_order_of, make_ids
 from crmmining.simulator.org import AUTOMATION, SUPPORT
 from crmmining.simulator.picklists import CASE_STATUSES, CLOSED, ESCALATED, NEW, PRODUCTS, WAITING, WORKING
+from crmmining.simulator.records import Records, same
 from crmmining.simulator.touches import Touches
 from crmmining.simulator.words import SUBJECTS
 from crmmining.simulator.world import World
@@ -33,8 +34,21 @@ _RESOLUTION_HOURS: Final = 40.0
 
 
 @dataclass
-class Cases:
+class Cases(Records):
     """Cases as columns, and what people did on them."""
+
+    changing = (
+        "owner",
+        "priority",
+        "status",
+        "escalated",
+        "responded_at",
+        "first_closed_at",
+        "closed_at",
+        "stopped_at",
+        "changed",
+        "changer",
+    )
 
     account: Ints
     contact: Ints
@@ -46,6 +60,8 @@ class Cases:
     product: Ints
     origin: Ints
     priority: Ints
+    last_priority: Ints = field(init=False)
+    """The one a case ends with: milestones are set by it and do not move."""
     subject: Ints
     status: Ints
     escalated: Bools
@@ -54,13 +70,15 @@ class Cases:
     first_closed_at: Ints
     closed_at: Ints
     stopped_at: Ints
-    changed: Ints
-    changer: Ints
     history: History
     ids: pl.Series
     mails: pl.DataFrame
     comments: pl.DataFrame
     solved: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        self.last_priority = self.priority
+        super().__post_init__()
 
     @property
     def count(self) -> int:
@@ -97,6 +115,7 @@ def _open(world: World, dice: Dice, accounts: Accounts) -> Cases:
     history = History()
     history.mark(Saves(np.arange(count), created, creator), "created")
     return Cases(
+        until=world.until,
         account=account,
         contact=accounts.contact_of(account, dice.uniform(count)),
         created=created,
@@ -167,21 +186,21 @@ class _Desk:
         ix, wait, taken_at = ix[taken_at <= END], wait[taken_at <= END], taken_at[taken_at <= END]
         queued = cases.owner[ix] >= org.users
         accepted = dice.chance(len(ix), 0.6)
-        for field, taken in (("ownerAccepted", queued & accepted), ("Owner", queued & ~accepted)):
+        for mark, taken in (("ownerAccepted", queued & accepted), ("Owner", queued & ~accepted)):
             part = ix[taken]
             cases.history.look_up(
                 Saves(part, taken_at[taken], cases.agent[part]),
-                field,
+                mark,
                 cases.owner[part],
                 cases.agent[part],
                 names=org.owner_names,
                 ids=org.owner_ids,
             )
-        cases.owner[ix] = cases.agent[ix]
+        cases.put(ix, taken_at, owner=cases.agent[ix])
         self._status(ix, taken_at, cases.agent[ix], WORKING)
         at = cases.created[ix] + whole(wait)
         ix, at = ix[at <= END], at[at <= END]
-        cases.responded_at[ix] = at
+        cases.put(ix, at, responded_at=at)
         by_mail = dice.chance(len(ix), 0.7)
         self._mail(ix[by_mail], at[by_mail], incoming=False)
         self._comment(ix[~by_mail], at[~by_mail], public=True)
@@ -211,8 +230,8 @@ class _Desk:
         done = closing <= END
         closed, closing = ix[done], closing[done]
         self._status(closed, closing, cases.owner[closed], CLOSED)
-        cases.first_closed_at[closed] = np.minimum(cases.first_closed_at[closed], closing)
-        cases.closed_at[closed] = closing
+        first_closing = np.minimum(cases.first_closed_at[closed], closing)
+        cases.put(closed, closing, first_closed_at=first_closing, closed_at=closing)
         return closed
 
     def _on_the_way(self, ix: Ints, at: Callable[[Floats | float], Ints]) -> None:
@@ -224,13 +243,13 @@ class _Desk:
         owner = cases.owner[raised]
         old_name, new_name = pick(PRIORITIES, cases.priority[raised]), pick(PRIORITIES, new)
         cases.history.add(Saves(raised, moment, owner), "Priority", "DynamicEnum", old_name, new_name)
-        cases.priority[raised] = new
-        self._changed(raised, moment, owner)
+        cases.put(raised, moment, priority=new)
+        cases.save(raised, moment, owner)
 
         when = at(0.07)
         part = dice.chance(len(ix), 0.05) & (when <= END)
         self.cases.history.mark(Saves(ix[part], when[part], cases.owner[ix[part]]), "Description", "TextArea")
-        self._changed(ix[part], when[part], cases.owner[ix[part]])
+        cases.save(ix[part], when[part], cases.owner[ix[part]])
 
         when = at(0.09)
         part = dice.chance(len(ix), 0.25) & (when <= END)
@@ -260,8 +279,8 @@ class _Desk:
         cases.history.look_up(
             Saves(ix, at, actor), field, cases.owner[ix], rep, names=org.owner_names, ids=org.owner_ids
         )
-        cases.owner[ix] = rep
-        self._changed(ix, at, actor)
+        cases.put(ix, at, owner=rep)
+        cases.save(ix, at, actor)
 
     def _pause(self, ix: Ints, begins: Ints, ends: Ints, mask: Bools) -> None:
         cases = self.cases
@@ -269,12 +288,12 @@ class _Desk:
         waiting, since = ix[part], begins[part]
         self._status(waiting, since, cases.owner[waiting], WAITING)
         self._mail(waiting, since, incoming=False)
-        cases.stopped_at[waiting] = since
+        cases.put(waiting, since, stopped_at=since)
         part &= ends <= END
         back, at = ix[part], ends[part]
         self._mail(back, at, incoming=True)
         self._status(back, at, np.full(len(back), AUTOMATION), WORKING)
-        cases.stopped_at[back] = NEVER
+        cases.put(back, at, stopped_at=same(NEVER, back))
 
     def _escalate(self, ix: Ints, at: Ints, mask: Bools) -> None:
         cases = self.cases
@@ -283,7 +302,7 @@ class _Desk:
         system = np.full(len(ix), AUTOMATION)
         false, true = (pl.repeat(value, len(ix), eager=True) for value in ("false", "true"))
         cases.history.add(Saves(ix, at, system), "IsEscalated", "Boolean", false, true)
-        cases.escalated[ix] = True
+        cases.put(ix, at, escalated=np.ones(len(ix), dtype=bool))
         self._status(ix, at, system, ESCALATED)
         self._hand_over(ix, at, self.org.manager(cases.owner[ix]), "ownerEscalated")
 
@@ -299,19 +318,15 @@ class _Desk:
         ix, at = ix[at <= END], at[at <= END]
         self._mail(ix, at, incoming=True)
         self._status(ix, at, np.full(len(ix), AUTOMATION), WORKING)
-        cases.closed_at[ix] = NEVER
+        cases.put(ix, at, closed_at=same(NEVER, ix))
         return ix
 
     def _status(self, ix: Ints, at: Ints, actor: Ints, status: int) -> None:
         cases = self.cases
         old, new = pick(CASE_STATUSES, cases.status[ix]), pick(CASE_STATUSES, np.full(len(ix), status))
         cases.history.add(Saves(ix, at, actor), "Status", "DynamicEnum", old, new)
-        cases.status[ix] = status
-        self._changed(ix, at, actor)
-
-    def _changed(self, ix: Ints, at: Ints, actor: Ints) -> None:
-        self.cases.changed[ix] = at
-        self.cases.changer[ix] = actor
+        cases.put(ix, at, status=same(status, ix))
+        cases.save(ix, at, actor)
 
     def _mail(self, ix: Ints, at: Ints, *, incoming: bool) -> None:
         actor = np.full(len(ix), AUTOMATION) if incoming else self.cases.owner[ix]

@@ -57,14 +57,12 @@ class History:
         """All rows in the order in which they were saved."""
         return pl.concat(self._parts).sort("at", "record", "save", maintain_order=True)
 
-    def table(self, name: str, parent: str, records: pl.Series, users: pl.Series, since: int) -> pl.DataFrame:
-        """Render the history table; rows older than `since` have been deleted by retention."""
+    def table(self, name: str, parent: str, records: pl.Series, users: pl.Series) -> pl.DataFrame:
+        """Render the history table."""
         rows = self.rows()
-        ids = numbered(name, rows.height)
-        rows = rows.with_columns(ids.alias("Id")).filter(pl.col("at") >= since)
         return pl.DataFrame(
             {
-                "Id": rows["Id"],
+                "Id": numbered(name, rows.height),
                 "IsDeleted": flag(rows.height),
                 parent: records.gather(rows["record"]),
                 "CreatedById": users.gather(rows["actor"]),

@@ -71,19 +71,17 @@ def with_checksum(ids: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([ids, _CHECK[codes]], axis=1)
 
 
-def make_ids(table: str, serials: Ints) -> pl.Series:
+def make_ids(table: str, numbers: Ints) -> pl.Series:
     """Build 18-character Ids of a table from running numbers.
 
     >>> make_ids("Account", np.array([0, 61, 62], dtype=np.int64)).to_list()
     ['0015e0000000001AAA', '0015e0000000010AAA', '0015e0000000011AAA']
     """
-    prefix = KEY_PREFIXES[table]
-    shared = sorted(name for name, key in KEY_PREFIXES.items() if key == prefix)
-    numbers = serials + 1 + shared.index(table) * _HISTORY_STRIDE
-    matrix = np.empty((len(serials), 15), dtype=np.uint8)
-    matrix[:, :6] = np.frombuffer(prefix.encode() + _INSTANCE, dtype=np.uint8)
+    rest = numbers + 1 + _range_of(table) * _HISTORY_STRIDE
+    matrix = np.empty((len(numbers), 15), dtype=np.uint8)
+    matrix[:, :6] = np.frombuffer(KEY_PREFIXES[table].encode() + _INSTANCE, dtype=np.uint8)
     for position in range(14, 14 - _SERIAL_DIGITS, -1):
-        numbers, digit = np.divmod(numbers, 62)
+        rest, digit = np.divmod(rest, 62)
         matrix[:, position] = _DIGITS[digit]
     checked = with_checksum(matrix)
     return (
@@ -92,6 +90,26 @@ def make_ids(table: str, serials: Ints) -> pl.Series:
         .cast(pl.Binary)
         .cast(pl.String)
     )
+
+
+def serials(table: str, ids: pl.Series) -> Ints:
+    """Running numbers of a table's Ids, which `make_ids` turns into the same Ids again.
+
+    >>> serials("LeadHistory", make_ids("LeadHistory", np.array([0, 61], dtype=np.int64))).tolist()
+    [0, 61]
+    """
+    digits = np.frombuffer("".join(ids.str.slice(6, _SERIAL_DIGITS)).encode(), dtype=np.uint8)
+    values = np.zeros(256, dtype=np.int64)
+    values[_DIGITS] = np.arange(len(_DIGITS))
+    powers = 62 ** np.arange(_SERIAL_DIGITS - 1, -1, -1, dtype=np.int64)
+    numbers: Ints = values[digits].reshape(-1, _SERIAL_DIGITS) @ powers - 1
+    return numbers - _range_of(table) * _HISTORY_STRIDE
+
+
+def _range_of(table: str) -> int:
+    """Which range of numbers a table has among those that share its key prefix."""
+    prefix = KEY_PREFIXES[table]
+    return sorted(name for name, key in KEY_PREFIXES.items() if key == prefix).index(table)
 
 
 def numbered(table: str, count: int) -> pl.Series:

@@ -25,6 +25,7 @@ from crmmining.simulator.picklists import (
     QUALIFIED,
     currency_of,
 )
+from crmmining.simulator.records import Records, same
 from crmmining.simulator.touches import Conversions, Touches
 from crmmining.simulator.words import COMPANY_FORMS, COMPANY_HEADS, COMPANY_TRADES, INDUSTRIES
 from crmmining.simulator.world import World
@@ -39,8 +40,10 @@ _WILL_CONVERT, _WILL_LOSE, _WILL_REST = range(3)
 
 
 @dataclass
-class Leads:
+class Leads(Records):
     """Leads as columns; a lead's number is its position."""
+
+    changing = ("owner", "status", "rating", "changed", "changer", "transferred", "converted_at")
 
     created: Ints
     creator: Ints
@@ -53,8 +56,6 @@ class Leads:
     currency: Ints
     company: pl.Series
     industry: Ints
-    changed: Ints
-    changer: Ints
     transferred: Ints
     converted_at: Ints
     history: History
@@ -106,6 +107,7 @@ def _arrivals(world: World, dice: Dice) -> Leads:
     history = History()
     history.mark(Saves(np.arange(count), created, creator), "created")
     return Leads(
+        until=world.until,
         created=created,
         creator=creator,
         region=region,
@@ -185,10 +187,6 @@ class _Walk:
         self.clock[going] = self.org.calendar.after(self.clock[going], ahead, self.zone[going])
         return going[self.clock[going] <= END]
 
-    def _saved(self, ix: Ints, actor: Ints) -> None:
-        self.leads.changed[ix] = self.clock[ix]
-        self.leads.changer[ix] = actor
-
     def _accept(self, waiting: Bools) -> None:
         leads, org = self.leads, self.org
         ix = self._arrive(waiting, 3.0, 0.9)
@@ -204,9 +202,8 @@ class _Walk:
                 names=org.owner_names,
                 ids=org.owner_ids,
             )
-        leads.owner[ix] = rep
-        leads.transferred[ix] = self.clock[ix] // DAY
-        self._saved(ix, rep)
+        leads.put(ix, self.clock[ix], owner=rep, transferred=self.clock[ix] // DAY)
+        leads.save(ix, self.clock[ix], rep)
 
     def _hand_over(self, ix: Ints) -> None:
         leads, org = self.leads, self.org
@@ -222,9 +219,8 @@ class _Walk:
             names=org.owner_names,
             ids=org.owner_ids,
         )
-        leads.owner[ix] = rep
-        leads.transferred[ix] = self.clock[ix] // DAY
-        self._saved(ix, manager)
+        leads.put(ix, self.clock[ix], owner=rep, transferred=self.clock[ix] // DAY)
+        leads.save(ix, self.clock[ix], manager)
 
     def _actor(self, ix: Ints) -> Ints:
         owner = self.leads.owner[ix]
@@ -242,8 +238,8 @@ class _Walk:
             pick(LEAD_STATUSES, old),
             pick(LEAD_STATUSES, new),
         )
-        leads.status[ix] = new
-        self._saved(ix, actor)
+        leads.put(ix, self.clock[ix], status=new)
+        leads.save(ix, self.clock[ix], actor)
         if heat:
             warm = leads.rating[ix] < len(_RATINGS) - 1
             hot = ix[warm]
@@ -254,11 +250,11 @@ class _Walk:
                 pick(_RATINGS, leads.rating[hot]),
                 pick(_RATINGS, np.full(len(hot), 2)),
             )
-            leads.rating[hot] = 2
+            leads.put(hot, self.clock[hot], rating=same(2, hot))
 
     def _convert(self, ix: Ints) -> None:
         self._status(ix, CONVERTED)
-        self.leads.converted_at[ix] = self.clock[ix]
+        self.leads.put(ix, self.clock[ix], converted_at=self.clock[ix])
         self.leads.history.mark(Saves(ix, self.clock[ix], self._actor(ix)), "leadConverted")
 
     def _touch(self, ix: Ints, task_share: float, meeting_share: float) -> None:
@@ -271,7 +267,7 @@ class _Walk:
 def lead_table(
     world: World, leads: Leads, moves: Conversions, ids: dict[str, pl.Series], last_day: Ints
 ) -> pl.DataFrame:
-    """Table Lead, as it stands at the end."""
+    """Table Lead, as it stood when the CRM was stopped."""
     dice, org = world.dice("lead names"), world.org
     first, last = person_names(dice, leads.count)
     converted = leads.converted_at <= END

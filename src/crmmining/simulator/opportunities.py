@@ -1,7 +1,7 @@
 """Opportunities: stages with advance, skip, regress, reopening; changing amounts, close dates and owners."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ from crmmining.simulator.ids import in_order_of, make_ids
 from crmmining.simulator.leads import Leads
 from crmmining.simulator.org import FIELD
 from crmmining.simulator.picklists import CURRENCIES, LOST, NEGOTIATION, PROPOSAL, WON, money_scale
+from crmmining.simulator.records import Records
 from crmmining.simulator.touches import Touches
 from crmmining.simulator.world import World
 
@@ -31,8 +32,10 @@ _GIVE_UP, _STALL = 3, 4
 
 
 @dataclass
-class Opportunities:
+class Opportunities(Records):
     """Opportunities as columns; `saves` holds every snapshot after the first."""
+
+    changing = ("owner", "stage", "amount", "close", "staged", "pushes", "changed", "changer")
 
     account: Ints
     contact: Ints
@@ -47,20 +50,32 @@ class Opportunities:
     existing: Ints
     stage: Ints
     amount: Ints
+    last_amount: Ints = field(init=False)
+    """The one an opportunity ends with, which decides whether it has lines."""
     close: Ints
     first_stage: Ints
     first_amount: Ints
     first_close: Ints
     staged: Ints
     pushes: Ints
-    changed: Ints
-    changer: Ints
     won_at: Ints
     history: History
     ids: pl.Series
     saves: pl.DataFrame
     quotes: pl.DataFrame
     approvals: pl.DataFrame
+
+    def __post_init__(self) -> None:
+        self.last_amount = self.amount
+        super().__post_init__()
+
+    def save(self, ix: Ints, at: Ints, actor: Ints) -> None:
+        """Note who saved records, and when."""
+        super().save(ix, at, actor)
+        # At the very end the last call stands, although a quote may be older than the change of owner that
+        # was called before it: a handful of stamps in ten thousand, kept so that the same seed gives the
+        # same bytes as ever.
+        self.changed[ix], self.changer[ix] = at, actor
 
     @property
     def count(self) -> int:
@@ -117,6 +132,7 @@ def _open(world: World, dice: Dice, leads: Leads, accounts: Accounts) -> Opportu
     history.mark(Saves(np.arange(own), created[:own], creator[:own]), "created")
     history.mark(Saves(np.arange(own, count), created[own:], creator[own:]), "opportunityCreatedFromLead")
     return Opportunities(
+        until=world.until,
         account=account,
         contact=contact,
         lead=np.concatenate([np.full(own, NONE), lead]),
@@ -217,7 +233,7 @@ class _Pipeline:
         amount = np.where((stage == WON) & (all_.amount[part] < 0), self.unit[part] * 80, all_.amount[part])
         all_.won_at[part] = np.where(stage == WON, self.clock[part], NEVER)
         self._save(part, self.clock[part], stage, amount, close)
-        all_.staged[part] = self.clock[part]
+        all_.put(part, self.clock[part], staged=self.clock[part])
         again = on_time & ~stalled & (new != WON) & ((new != LOST) | dice.chance(len(ix), 0.06))
         going: Ints = ix[again]
         return going
@@ -241,12 +257,8 @@ class _Pipeline:
                 }
             ).cast({"record": pl.Int32, "actor": pl.Int32, "stage": pl.Int8, "old_stage": pl.Int8})
         )
-        all_.stage[ix], all_.amount[ix], all_.close[ix] = stage, amount, close
-        self._changed(ix, at, actor)
-
-    def _changed(self, ix: Ints, at: Ints, actor: Ints) -> None:
-        self.all.changed[ix] = at
-        self.all.changer[ix] = actor
+        all_.put(ix, at, stage=stage, amount=amount, close=close)
+        all_.save(ix, at, actor)
 
     def _hand_over(self, ix: Ints, at: Ints, mask: Bools) -> None:
         all_, org = self.all, self.org
@@ -257,8 +269,8 @@ class _Pipeline:
         all_.history.look_up(
             Saves(ix, at, manager), "Owner", all_.owner[ix], rep, names=org.owner_names, ids=org.owner_ids
         )
-        all_.owner[ix] = rep
-        self._changed(ix, at, manager)
+        all_.put(ix, at, owner=rep)
+        all_.save(ix, at, manager)
 
     def _reprice(self, ix: Ints, at: Ints, mask: Bools) -> None:
         all_ = self.all
@@ -280,7 +292,7 @@ class _Pipeline:
         old_month, new_month = (
             day.astype("datetime64[D]").astype("datetime64[M]") for day in (all_.close[ix], new)
         )
-        all_.pushes[ix] += new_month > old_month
+        all_.put(ix, at, pushes=all_.pushes[ix] + (new_month > old_month))
         self._save(ix, at, all_.stage[ix], all_.amount[ix], new)
 
     def _quote(self, ix: Ints, at: Callable[[Floats], Ints], mask: Bools) -> None:
@@ -314,7 +326,7 @@ class _Pipeline:
                     }
                 )
             )
-            self._changed(ix[part], made[part], all_.owner[ix[part]])
+            all_.save(ix[part], made[part], all_.owner[ix[part]])
         self.quoted[ix] |= mask
 
     def _touches(self, ix: Ints, mask: Bools, at: Callable[[Floats], Ints]) -> None:

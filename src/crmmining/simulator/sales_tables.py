@@ -8,7 +8,6 @@ import polars as pl
 from crmmining.simulator.accounts import Accounts
 from crmmining.simulator.arrays import (
     DAY,
-    END,
     NEVER,
     NONE,
     Bools,
@@ -187,17 +186,20 @@ def _line_table(world: World, opportunities: Opportunities) -> tuple[pl.DataFram
     dice, users = world.dice("lines"), world.org.user_ids
     count = opportunities.count
     lines = np.where(
-        (opportunities.amount > 0) & dice.chance(count, 0.75), 1 + dice.choice(count, [0.55, 0.3, 0.15]), 0
+        (opportunities.last_amount > 0) & dice.chance(count, 0.75),
+        1 + dice.choice(count, [0.55, 0.3, 0.15]),
+        0,
     )
     record = np.repeat(np.arange(count), lines)
     nth = np.arange(len(record)) - np.repeat(np.cumsum(lines) - lines, lines)
     of = lines[record]
-    even = opportunities.amount[record] // of
-    total = np.where(nth == 0, opportunities.amount[record] - even * (of - 1), even)
+    amount = opportunities.amount[record]
+    even = amount // of
+    total = np.where(amount >= 0, np.where(nth == 0, amount - even * (of - 1), even), NONE)
     product = (dice.choice(count, [1] * len(PRODUCTS))[record] + nth * 3) % len(PRODUCTS)
     quantity = np.maximum(total // (PRODUCT_PRICES[product] * 2), 1)
     quantity = np.where(total % quantity == 0, quantity, 1)
-    unit = pl.Series(total / quantity)
+    unit = amounts(total) / pl.Series(quantity)
     created = opportunities.created[record]
     creator = opportunities.creator[record]
     table = pl.DataFrame(
@@ -228,7 +230,8 @@ def _quote_table(
         quotes[name].to_numpy() for name in ("record", "at", "owner", "nth", "amount")
     )
     stage = opportunities.stage[record]
-    latest = _is_latest(record, nth, opportunities.count)
+    made = at <= world.until
+    latest = _is_latest(record, np.where(made, nth, NONE), opportunities.count)
     decided = np.where(stage >= WON, opportunities.staged[record], NEVER)
     status = np.select(
         [stage == WON, stage == LOST], [np.where(latest, 2, 3), 3], default=np.where(latest, 1, 0)
@@ -256,7 +259,7 @@ def _quote_table(
             "GrandTotal": price,
             "OwnerId": users.gather(owner),
             "CurrencyIsoCode": pick(CURRENCIES, opportunities.currency[record]),
-            **audit(users, at, owner, np.where(decided <= END, decided, at), owner),
+            **audit(users, at, owner, np.where(decided <= world.until, decided, at), owner),
         }
     )
     return table, pick(ids, synced)
@@ -275,7 +278,7 @@ def _approval_table(world: World, opportunities: Opportunities) -> pl.DataFrame:
     record, asked, decided, asker = (
         rows[name].to_numpy() for name in ("record", "asked", "decided", "asker")
     )
-    done = decided <= END
+    done = decided <= world.until
     status = np.where(done, np.where(rows["approved"].to_numpy(), 1, 2), 0)
     manager = org.manager(asker)
     actor = np.where(done, manager, asker)

@@ -60,7 +60,7 @@ def entitlement_table(world: World, accounts: Accounts) -> tuple[pl.DataFrame, I
             "Name": joined("{} Support", pick(_LEVELS, level)),
             "AccountId": accounts.ids.gather(entitled),
             "Type": pick(["Phone Support", "Web Support"], level),
-            "Status": pick(["Active", "Expired"], (created + _TERM <= END).astype(np.int64)),
+            "Status": pick(["Active", "Expired"], (created + _TERM <= world.until).astype(np.int64)),
             "StartDate": days(created // DAY),
             "EndDate": days((created + _TERM) // DAY),
             "BusinessHoursId": numbered("BusinessHours", 2).gather(np.zeros(count, dtype=np.int64)),
@@ -74,12 +74,12 @@ def entitlement_table(world: World, accounts: Accounts) -> tuple[pl.DataFrame, I
 
 
 def case_table(world: World, cases: Cases, accounts: Accounts, entitlement: pl.Series) -> pl.DataFrame:
-    """Table Case, as it stands at the end."""
+    """Table Case, as it stood when the CRM was stopped."""
     dice, org, count = world.dice("case details"), world.org, cases.count
     kind = dice.choice(count, [0.6, 0.4])
     closed = cases.status == CLOSED
     entitled = entitlement.is_not_null().to_numpy()
-    violated, open_violation = _violations(cases)
+    violated, open_violation = _violations(cases, world.until)
     standing = np.where(open_violation, 1, np.where(violated, 2, 0))
     return pl.DataFrame(
         {
@@ -117,24 +117,24 @@ def case_table(world: World, cases: Cases, accounts: Accounts, entitlement: pl.S
 
 
 def _targets(cases: Cases) -> tuple[Ints, Ints]:
-    return cases.created + _RESPONSE_TARGET[cases.priority], cases.created + _RESOLUTION_TARGET[
-        cases.priority
-    ]
+    """Targets of the first response and of the resolution, which follow the last priority of a case."""
+    priority = cases.last_priority
+    return cases.created + _RESPONSE_TARGET[priority], cases.created + _RESOLUTION_TARGET[priority]
 
 
-def _violations(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
+def _violations(cases: Cases, until: int) -> tuple[np.ndarray, np.ndarray]:
     """Tell which cases missed a target, and which miss one that is still open."""
     response, resolution = _targets(cases)
     missed = [
-        np.minimum(done, END) > target
+        np.minimum(done, until) > target
         for done, target in ((cases.responded_at, response), (cases.first_closed_at, resolution))
     ]
-    pending = [done > END for done in (cases.responded_at, cases.first_closed_at)]
+    pending = [done > until for done in (cases.responded_at, cases.first_closed_at)]
     return missed[0] | missed[1], (missed[0] & pending[0]) | (missed[1] & pending[1])
 
 
 def milestone_table(world: World, cases: Cases, entitlement: pl.Series) -> pl.DataFrame:
-    """Table CaseMilestone of entitled cases; whether a target is missed is told as of the end."""
+    """Table CaseMilestone of entitled cases; whether a target is missed is told as of the stop."""
     entitled = np.flatnonzero(entitlement.is_not_null().to_numpy())
     response, resolution = _targets(cases)
     record = np.concatenate([entitled, entitled])
@@ -142,7 +142,7 @@ def milestone_table(world: World, cases: Cases, entitlement: pl.Series) -> pl.Da
     start = cases.created[record]
     target = np.where(kind == 0, response[record], resolution[record])
     done = np.where(kind == 0, cases.responded_at[record], cases.first_closed_at[record])
-    completed = done <= END
+    completed = done <= world.until
     users = world.org.user_ids
     creator = np.zeros(len(record), dtype=np.int64)
     minutes = (target - start) // MINUTE
@@ -158,7 +158,7 @@ def milestone_table(world: World, cases: Cases, entitlement: pl.Series) -> pl.Da
             "TargetDate": plans(target),
             "CompletionDate": moments(done),
             "IsCompleted": pl.Series(completed),
-            "IsViolated": pl.Series(np.minimum(done, END) > target),
+            "IsViolated": pl.Series(np.minimum(done, world.until) > target),
             "TargetResponseInMins": pl.Series(minutes),
             "ElapsedTimeInMins": pl.Series(elapsed).replace(NONE, None),
             **audit(users, start, creator, np.where(completed, done, start), creator),
@@ -228,4 +228,5 @@ def solution_tables(world: World, cases: Cases) -> dict[str, pl.DataFrame]:
             "SystemModstamp": moments(at),
         }
     )
-    return {"CaseSolution": attached, "Solution": solutions(users, count_by(solution, SOLUTIONS))}
+    used = count_by(solution[at <= world.until], SOLUTIONS)
+    return {"CaseSolution": attached, "Solution": solutions(users, used)}

@@ -18,6 +18,8 @@ class World:
     accounts: int
     effects: Effects
     org: Org
+    until: int
+    """Instant at which the CRM is stopped and its tables are written."""
 
     def dice(self, stream: str) -> Dice:
         """Give the stream of chance of one part."""

@@ -3,7 +3,7 @@
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,8 +53,17 @@ class CsvFile:
             remarks.append(f"{self.origin} holds NUL characters: removed")
         return Evidence(sha256=found.sha256, rows=found.rows, remarks=tuple(remarks))
 
+    def native(self) -> Mapping[int, str]:
+        """None: all is text."""
+        return {}
+
     @contextmanager
-    def scan(self, connection: duckdb.DuckDBPyConnection, positions: Sequence[int]) -> Iterator[str]:
+    def scan(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        positions: Sequence[int],
+        native: Collection[int] = (),  # noqa: ARG002 - none is offered
+    ) -> Iterator[str]:
         """Read the file in its own order; SourceError names the line that breaks the dialect."""
         del connection
         types = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(self._header)))

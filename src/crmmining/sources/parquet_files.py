@@ -2,7 +2,7 @@
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +47,37 @@ class ParquetFile:
         except OSError as error:
             raise SourceError(f"{self.origin} cannot be read: {error.strerror}") from error
 
+    def native(self) -> Mapping[int, str]:
+        """Columns whose text would read back as exactly what they are."""
+        found = ((at, _native(kind)) for at, kind in enumerate(pq.read_schema(self.path).types))
+        return {at: kind for at, kind in found if kind}
+
     @contextmanager
-    def scan(self, connection: duckdb.DuckDBPyConnection, positions: Sequence[int]) -> Iterator[str]:
+    def scan(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        positions: Sequence[int],
+        native: Collection[int] = (),
+    ) -> Iterator[str]:
         """Read the file in its own order."""
         del connection
         names = self.columns()
-        wanted = ", ".join(f"nullif({identifier(names[at])}::VARCHAR, '') AS c{at}" for at in positions)
+        wanted = ", ".join(
+            f"{name} AS c{at}" if at in native else f"nullif({name}::VARCHAR, '') AS c{at}"
+            for at, name in ((at, identifier(names[at])) for at in positions)
+        )
         try:
             yield f"(SELECT {wanted} FROM read_parquet({file_literal(self.path)}))"
         except duckdb.Error as error:
             raise SourceError(
                 f"{self.origin} cannot be read as Parquet (cut or damaged?): {error}"
             ) from error
+
+
+def _native(kind: pa.DataType) -> str | None:
+    if pa.types.is_timestamp(kind) and kind.unit in {"s", "ms", "us"}:
+        return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
+    if pa.types.is_integer(kind):
+        return "BIGINT" if kind != pa.uint64() else None
+    plain = {pa.date32(): "DATE", pa.float64(): "DOUBLE", pa.bool_(): "BOOLEAN"}
+    return plain.get(kind)

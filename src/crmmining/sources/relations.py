@@ -2,7 +2,7 @@
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
@@ -57,8 +57,17 @@ class Relation:
                 digest.update("".join(batch.column(0).to_pylist()).encode())
         return Evidence(sha256=digest.hexdigest())
 
+    def native(self) -> Mapping[int, str]:
+        """None: all is text."""
+        return {}
+
     @contextmanager
-    def scan(self, connection: duckdb.DuckDBPyConnection, positions: Sequence[int]) -> Iterator[str]:
+    def scan(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        positions: Sequence[int],
+        native: Collection[int] = (),  # noqa: ARG002 - none is offered
+    ) -> Iterator[str]:
         """Hand the rows over in batches, in the order in which the source gives them."""
         described = self._described()
         wanted = ", ".join(f"{self._text(described[at])} AS c{at}" for at in positions)

@@ -3,7 +3,7 @@
 from crmmining.tables.loading import load
 from crmmining.tables.model import Tables
 from crmmining.tables.raw import Evidence, InputFile, RawTable
-from crmmining.tables.spec import ColumnType, OrgSpec, ParentSpec, SourceSpec, TableSpec
+from crmmining.tables.spec import ColumnType, OrgSpec, ParentSpec, SourceSpec, SqlFiles, TableSpec
 
 __all__ = [
     "ColumnType",
@@ -13,6 +13,7 @@ __all__ = [
     "ParentSpec",
     "RawTable",
     "SourceSpec",
+    "SqlFiles",
     "TableSpec",
     "Tables",
     "load",

@@ -62,6 +62,34 @@ def cast(raw: str, kind: ColumnType, formats: Sequence[str]) -> str:
             return _either(_within(_DATETIMES, (stated, "true")), iso, formats)
 
 
+_KEPT: dict[tuple[str, ColumnType], str] = {
+    ("TIMESTAMPTZ", "datetime"): f"CASE WHEN {{0}} BETWEEN {_DATETIMES} THEN {{0}} END",
+    (
+        "TIMESTAMP",
+        "datetime",
+    ): f"CASE WHEN {{0}}::TIMESTAMPTZ BETWEEN {_DATETIMES} THEN {{0}}::TIMESTAMPTZ END",
+    ("DATE", "date"): f"CASE WHEN {{0}} BETWEEN {_DATES} THEN {{0}} END",
+    ("DOUBLE", "number"): "CASE WHEN abs({0}) < 1e15 THEN {0} END",
+    ("BIGINT", "number"): "CASE WHEN {0} BETWEEN -999999999999999 AND 999999999999999 THEN {0}::DOUBLE END",
+    ("BIGINT", "integer"): "CASE WHEN {0} BETWEEN -999999999999999 AND 999999999999999 THEN {0}::BIGINT END",
+    ("BOOLEAN", "boolean"): "{0}",
+}
+
+
+def keeps(native: str, kind: ColumnType) -> bool:
+    """Whether a column of the DuckDB type `native` can be read as `kind` without becoming text first."""
+    return (native, kind) in _KEPT
+
+
+def keep(raw: str, native: str, kind: ColumnType) -> str:
+    """SQL that reads `raw`, of type `native`, as `kind`: what `cast` would make of its text.
+
+    >>> keep("r", "DOUBLE", "number")
+    'CASE WHEN abs(r) < 1e15 THEN r END'
+    """
+    return _KEPT[native, kind].format(raw)
+
+
 def time_of_day(raw: str, formats: Sequence[str]) -> str:
     """SQL that tells whether the text expression `raw`, which reads as a date, holds more than midnight."""
     more = f"NOT regexp_full_match({raw}, '{_ISO_MIDNIGHT}')"

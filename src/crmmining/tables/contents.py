@@ -57,20 +57,16 @@ def validate(
     *,
     salesforce_ids: bool,
 ) -> None:
-    """Check the types of `crm.<name>`, and slice by slice every column whose values its schema restricts.
+    """Check the types of `crm.<name>`, and slice by slice every column that must not be empty.
 
-    SourceError says what does not hold.
+    Ids were all read for their checksum when they were loaded. SourceError says what does not hold.
     """
     target = f"crm.{identifier(name)}"
-    restricted = [
-        column
-        for column in columns
-        if (salesforce_ids and spec.columns[column] == "id") or not _may_be_null(column, spec)
-    ]
+    restricted = [column for column in columns if not _may_be_null(column, spec)]
     _check(
         schema_of(name, spec, columns, salesforce_ids=salesforce_ids), connection, f"FROM {target} LIMIT 0"
     )
-    schema = schema_of(name, spec, restricted, salesforce_ids=salesforce_ids)
+    schema = schema_of(name, spec, restricted, salesforce_ids=False)
     bounds = connection.sql(f"SELECT min(rowid), max(rowid) FROM {target}").pl().row(0)
     if not restricted or bounds[0] is None:
         return

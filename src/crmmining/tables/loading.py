@@ -1,21 +1,23 @@
 """Supplied tables into canonical ones: all of them, or nothing at all."""
-# ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import duckdb
 import polars as pl
 
 from crmmining.errors import SourceError
+from crmmining.tables.automated import list_automated
 from crmmining.tables.casts import stated_formats
+from crmmining.tables.clocks import read_clocks
 from crmmining.tables.contents import validate
-from crmmining.tables.model import CLOCK_COLUMNS, Tables
+from crmmining.tables.identities import key_bytes, keyed, pseudonymise
+from crmmining.tables.model import Tables
 from crmmining.tables.plan import Assignment, Plan, make_plan
 from crmmining.tables.raw import Evidence, InputFile, RawTable
 from crmmining.tables.rows import Finding, Loaded, RowLoader
 from crmmining.tables.spec import SourceSpec
-from crmmining.tables.sql import identifier
 
 _QUALITY = pl.Schema(
     {
@@ -39,32 +41,48 @@ def load(
     max_quarantine: float = 0.01,
     datetime_format: str | Sequence[str] | None = None,
     roots: Collection[str] = (),
+    key: str | bytes | None = None,
+    extracted_at: datetime | None = None,
 ) -> Tables:
     """Read supplied tables into schema `crm` of a private connection, in one transaction.
 
     Rows that cannot be trusted go to quarantine with a reason; when more than `max_quarantine` of a table in
     `roots` would, the whole input is refused. `datetime_format` states strptime formats for dates that are
-    not ISO text, which are never guessed. Raises SourceError, and then leaves the connection as it was.
+    not ISO text, which are never guessed. With a `key` people are replaced by pseudonyms. No clock is later
+    than `extracted_at`. Raises SourceError, and then leaves the connection as it was.
     """
     if not 0 <= max_quarantine <= 1:
         raise SourceError(
             f"max_quarantine is {max_quarantine}, but must be a share from 0 to 1, such as 0.01"
         )
     formats = stated_formats(connection, datetime_format)
+    secret = None if key is None else key_bytes(key)
     plan = make_plan(raw_tables, spec, roots)
     evidence = _inspect(plan.assignments)
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("BEGIN")
-    try:
-        tables = _load(
-            plan, evidence, spec, connection, max_quarantine=max_quarantine, formats=formats, roots=roots
-        )
-        connection.execute("COMMIT")
-    except BaseException as error:
-        connection.execute("ROLLBACK")
-        if isinstance(error, duckdb.Error):
-            raise SourceError(f"the database refused the input: {error}") from error
-        raise
+    with keyed(connection, secret):
+        connection.execute("BEGIN")
+        try:
+            tables = _load(
+                plan,
+                evidence,
+                spec,
+                connection,
+                max_quarantine=max_quarantine,
+                formats=formats,
+                roots=roots,
+                hidden=secret is not None,
+                extracted_at=extracted_at,
+            )
+            connection.execute("COMMIT")
+        except BaseException as error:
+            connection.execute("ROLLBACK")
+            if isinstance(error, duckdb.Error):
+                said = "(its words may quote a row and are withheld)" if secret else str(error)
+                raise SourceError(f"the database refused the input: {said}") from (None if secret else error)
+            if secret is not None and isinstance(error, SourceError):
+                raise SourceError(str(error)) from None  # what lies beneath may quote a row
+            raise
     return tables
 
 
@@ -91,6 +109,8 @@ def _load(
     max_quarantine: float,
     formats: tuple[str, ...],
     roots: Collection[str],
+    hidden: bool,
+    extracted_at: datetime | None,
 ) -> Tables:
     connection.execute("CREATE SCHEMA crm")
     connection.execute("CREATE SCHEMA crm_load")
@@ -121,14 +141,23 @@ def _load(
             salesforce_ids=spec.id_format == "salesforce",
         )
         findings += [Finding(table=table.name, finding=text) for text in evidence[table.name].remarks]
-        findings += loaded[table.name].findings
         inputs.append(_input(table, loaded[table.name].rows, evidence[table.name].sha256))
+    unknown = list_automated(connection, spec, columns)
+    if hidden:
+        loaded, said = pseudonymise(connection, spec, columns, loaded)
+        unknown = [*said, *(replace(one, examples=()) for one in unknown)]
+    findings += [*unknown, *(one for name in loaded for one in loaded[name].findings)]
     _refuse_spoilt(connection, plan, loaded, max_quarantine, roots)
+    clocks, newest, odd = read_clocks(connection, spec, columns, extracted_at)
+    findings += odd
     order = {name: at for at, name in enumerate(spec.tables)}
     return Tables(
         connection=connection,
         spec=spec,
-        clock=_clock(connection, spec, columns),
+        clock=newest,
+        clocks=clocks,
+        extracted_at=extracted_at,
+        pseudonymised=hidden,
         quality=_quality({name: loaded[name] for name in order if name in loaded}),
         findings=_finding_rows(findings, order),
         inputs=sorted(
@@ -204,21 +233,6 @@ def _advice(faults: Sequence[str]) -> str:
     if any(" is not a number" in fault or " is not a whole number" in fault for fault in faults):
         advice += "\nNumbers are plain decimals of less than 1e15 in size."
     return advice
-
-
-def _clock(
-    connection: duckdb.DuckDBPyConnection, spec: SourceSpec, columns: dict[str, tuple[str, ...]]
-) -> datetime | None:
-    newest = [
-        f"SELECT max({identifier(column)}) AS moment FROM crm.{identifier(name)}"
-        for name, supplied in columns.items()
-        for column in CLOCK_COLUMNS
-        if column in supplied and spec.tables[name].columns[column] == "datetime"
-    ]
-    if not newest:
-        return None
-    moment = connection.sql(f"SELECT max(moment) FROM ({' UNION ALL '.join(newest)})").pl().item()
-    return moment if isinstance(moment, datetime) else None
 
 
 def _quality(loaded: dict[str, Loaded]) -> pl.DataFrame:

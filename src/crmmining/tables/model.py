@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import duckdb
 import polars as pl
 
+from crmmining.tables import tracking
 from crmmining.tables.casts import SQL_TYPES
+from crmmining.tables.paths import Part
 from crmmining.tables.raw import InputFile
 from crmmining.tables.spec import SourceSpec, TableSpec
 from crmmining.tables.sql import identifier, literal
@@ -23,7 +25,10 @@ class Tables:
     `quality` (table, disposition used|quarantined|filtered, reason, rows, examples) adds up to the rows that
     came in, per table; `findings` (table, finding, rows, examples) moves no row; `quarantine` (table,
     source_row, id, reason, value, row) holds every quarantined row as JSON text of its raw columns, with
-    its 1-based place in the source.
+    its 1-based place in the source. `clocks` (table, clock, behind) says how recent each table is;
+    `extracted_at` is when the data was taken, where stated, and no clock is later; where people are
+    `pseudonymised`, quarantine has neither value nor row. `crm_load.automated` (Id) lists users that
+    the definition states to be programs.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -33,6 +38,9 @@ class Tables:
     findings: pl.DataFrame
     inputs: list[InputFile]
     columns: dict[str, tuple[str, ...]] = field(repr=False)
+    clocks: pl.DataFrame
+    extracted_at: datetime | None
+    pseudonymised: bool
 
     @property
     def quarantine(self) -> pl.DataFrame:
@@ -45,48 +53,91 @@ class Tables:
         table, _, column = need.partition(".")
         return table in self.columns and (not column or column in self.columns[table])
 
-    def view_as_of(self, as_of: datetime, stages: pl.DataFrame) -> None:
-        """Make schema `as_of` show every declared table as it was known at `as_of`, and select it.
+    def view_whole(self, part: Part | None = None) -> None:
+        """Make database `whole` show every declared table with all its rows, or those of a part, and select it.
 
-        Each view has every declared column: what was not supplied is a typed null, and a table that was not
-        supplied has no rows. Rows whose `visible_from` is later are hidden; without one they always show.
-        `stages` (root, value, position, is_closed, is_won) becomes the table of that name. A naive `as_of`
-        is UTC.
+        Each table has every declared column: what was not supplied is a typed null, and a table that was not
+        supplied has no rows. What else was in `whole` is gone. It is a database of its own, so that whoever
+        writes there can write nowhere else in the same transaction. The temporary table `tracking` says
+        what is stated of histories (see `crmmining.tables.tracking`).
+        """
+        con, home = self.connection, self.home
+        con.execute(f"USE {home}")
+        con.execute("DETACH DATABASE IF EXISTS whole")
+        con.execute("ATTACH ':memory:' AS whole")
+        if part is not None:
+            part.choose(con, f"{home}.crm")
+        for name, table in self.spec.tables.items():
+            rows = self._whole(name, table, home)
+            where = "true" if part is None else part.condition(name, f"{home}.crm")
+            kind = "VIEW" if where in {"true", "false"} or name not in self.columns else "TABLE"
+            con.execute(f"CREATE {kind} whole.{identifier(name)} AS {rows} WHERE {where}")
+        tracking.tell(con, self.spec, self.clock)
+        con.execute("USE whole")
+
+    def view_as_of(self, as_of: datetime, stages: pl.DataFrame) -> None:
+        """Make schema `as_of` show the tables of `whole` as they were known at `as_of`, and select it.
+
+        Rows whose `visible_from` is later are hidden; without one they always show. `stages` (root,
+        record_type, since, until, value, position, is_closed, is_won) becomes the table of that name. A naive
+        `as_of` is UTC.
         """
         moment = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of.astimezone(UTC)
         con = self.connection
+        if con.sql("FROM duckdb_databases() WHERE database_name = 'whole'").pl().is_empty():
+            self.view_whole()
+        before = ".".join(
+            identifier(name) for name in con.sql("SELECT current_database(), current_schema()").pl().row(0)
+        )
+        con.execute(f"USE {self.home}")
         con.execute("BEGIN")
         try:
             con.execute("CREATE SCHEMA IF NOT EXISTS as_of")
             for name, table in self.spec.tables.items():
-                view = self._view(name, table, moment)
-                con.execute(f"CREATE OR REPLACE VIEW as_of.{identifier(name)} AS {view}")
+                known = self._known(name, table, moment)
+                con.execute(f"CREATE OR REPLACE VIEW as_of.{identifier(name)} AS {known}")
             con.execute(
                 "CREATE OR REPLACE TABLE as_of.stages "
-                "(root VARCHAR, value VARCHAR, position BIGINT, is_closed BOOLEAN, is_won BOOLEAN)"
+                "(root VARCHAR, record_type VARCHAR, since DATE, until DATE, value VARCHAR, position BIGINT, "
+                "is_closed BOOLEAN, is_won BOOLEAN)"
             )
             con.register("stages given", stages)
             con.execute(
-                'INSERT INTO as_of.stages SELECT root, value, position, is_closed, is_won FROM "stages given"'
+                "INSERT INTO as_of.stages SELECT root, record_type, since, until, value, position, is_closed, "
+                'is_won FROM "stages given"'
+            )
+            con.execute(
+                "CREATE OR REPLACE VIEW as_of.stated_automated AS SELECT Id AS value FROM crm_load.automated"
             )
             con.execute("COMMIT")
         except BaseException:
             con.execute("ROLLBACK")
+            con.execute(f"USE {before}")
             raise
         finally:
             con.unregister("stages given")
-        con.execute("SET schema = 'as_of'")
+        con.execute("SET VARIABLE as_of = $moment", {"moment": moment})
+        con.execute(f"USE {self.home}.as_of")
 
-    def _view(self, name: str, table: TableSpec, moment: datetime) -> str:
+    @property
+    def home(self) -> str:
+        """The database that holds the canonical tables."""
+        schemas = self.connection.sql("FROM duckdb_schemas() WHERE schema_name = 'crm'").pl()
+        return identifier(schemas["database_name"].item())
+
+    def _whole(self, name: str, table: TableSpec, home: str) -> str:
         supplied = self.columns.get(name, ())
         columns = ", ".join(
             identifier(column) if column in supplied else f"NULL::{SQL_TYPES[kind]} AS {identifier(column)}"
             for column, kind in table.columns.items()
         )
         if name not in self.columns:
-            return f"SELECT {columns} WHERE false"
+            return f"SELECT {columns} FROM (SELECT 1 WHERE false)"
+        return f"SELECT {columns} FROM {home}.crm.{identifier(name)}"
+
+    def _known(self, name: str, table: TableSpec, moment: datetime) -> str:
         where = ""
-        if table.visible_from in supplied:
+        if table.visible_from in self.columns.get(name, ()):
             since = identifier(str(table.visible_from))
             where = f" WHERE coalesce({since} <= {literal(moment.isoformat())}::TIMESTAMPTZ, true)"
-        return f"SELECT {columns} FROM crm.{identifier(name)}{where}"
+        return f"SELECT * FROM whole.{identifier(name)}{where}"

@@ -1,6 +1,6 @@
 """The seam between sources and tables: one supplied table, not yet read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -37,12 +37,22 @@ class RawTable(Protocol):
     def inspect(self, positions: Sequence[int]) -> Evidence:
         """Judge and hash the content; `positions` are the columns that will be read."""
 
+    def native(self) -> Mapping[int, str]:
+        """The columns, by position, that `scan` can hand over as they are, each with its DuckDB type.
+
+        TIMESTAMP (of UTC), TIMESTAMPTZ, DATE, DOUBLE, BIGINT or BOOLEAN: what text would only be read as again.
+        """
+
     def scan(
-        self, connection: duckdb.DuckDBPyConnection, positions: Sequence[int]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        positions: Sequence[int],
+        native: Collection[int] = (),
     ) -> AbstractContextManager[str]:
         """A relation for a FROM clause, in the source's row order, while the context is open.
 
-        Its columns are called c0, c1, ... by position, all VARCHAR, with empty text as null.
+        Its columns are called c0, c1, ... by position, all VARCHAR, with empty text as null, but for those
+        asked for as they are.
         """
 
 

@@ -1,7 +1,7 @@
 """One supplied table into schema `crm`: typed and keyed, with every row used, filtered or quarantined."""
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from crmmining.tables.casts import cast, time_of_day
+from crmmining.tables.casts import cast, keep, keeps, time_of_day
 from crmmining.tables.ids import irregular, normalise
 from crmmining.tables.plan import Assignment
 from crmmining.tables.spec import ColumnType
@@ -71,6 +71,7 @@ class RowLoader:
         self._table = table
         self._target = f"crm.{identifier(table.name)}"
         self._types = {name: table.spec.columns[name] for name in table.columns}
+        self._native = self._kept(table.raw.native())
         self._key = table.spec.key if table.spec.key in table.columns else None
         self._key_sql = identifier(self._key) if self._key else "NULL::VARCHAR"
         self._salesforce_ids = salesforce_ids
@@ -108,6 +109,23 @@ class RowLoader:
     def _raw(self, name: str) -> str:
         return f"coalesce({', '.join(f'c{at}' for at in self._table.columns[name])}, NULL)"
 
+    def _kept(self, native: Mapping[int, str]) -> dict[str, str]:
+        """The columns that need not become text first, each with the type it has in the source."""
+        found = {}
+        for name, kind in self._types.items():
+            places = self._table.columns[name]
+            if len(places) == 1 and keeps(native.get(places[0], ""), kind):
+                found[name] = native[places[0]]
+        return found
+
+    def _cast(self, at: int, name: str, kind: ColumnType) -> str:
+        if name in self._native:
+            return keep(f"r{at}", self._native[name], kind)
+        return cast(self._unless_no_id(f"r{at}", kind), kind, self._formats)
+
+    def _time_of_day(self, at: int, name: str) -> str:
+        return "false" if name in self._native else time_of_day(f"r{at}", self._formats)
+
     def _unless_no_id(self, raw: str, kind: ColumnType) -> str:
         """Some Salesforce exports write a reference to nothing as an Id of zeros."""
         if kind != "id" or not self._salesforce_ids:
@@ -117,18 +135,18 @@ class RowLoader:
     def _create(self) -> int:
         inner = ", ".join(f"{self._raw(name)} AS r{at}" for at, name in enumerate(self._types))
         typed = ", ".join(
-            f"{cast(self._unless_no_id(f'r{at}', kind), kind, self._formats)} AS t{at}"
-            for at, kind in enumerate(self._types.values())
+            f"{self._cast(at, name, kind)} AS t{at}" for at, (name, kind) in enumerate(self._types.items())
         )
         outer = ", ".join(f"t{at} AS {identifier(name)}" for at, name in enumerate(self._types))
         timed = "".join(
-            f", t{at} IS NOT NULL AND {time_of_day(f'r{at}', self._formats)} AS {_TIMED % at}"
-            for at in self._dates
+            f", t{at} IS NOT NULL AND {self._time_of_day(at, name)} AS {_TIMED % at}"
+            for at, name in self._dates.items()
         )
         faults = self._faults()
         whens = " ".join(f"WHEN {fault[0]} THEN {at}" for at, fault in enumerate(faults, start=1))
         fault = f"CASE {whens} ELSE 0 END" if whens else "0"
-        with self._table.raw.scan(self._connection, self._table.positions) as relation:
+        kept = {self._table.columns[name][0] for name in self._native}
+        with self._table.raw.scan(self._connection, self._table.positions, kept) as relation:
             self._connection.execute(
                 f"CREATE TABLE {self._target} AS SELECT {outer}, ({fault})::USMALLINT AS {_FAULT}{timed} "
                 f"FROM (SELECT *, {typed} FROM (SELECT {inner} FROM {relation}))"

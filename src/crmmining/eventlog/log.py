@@ -1,27 +1,24 @@
-"""The event log: coded, sorted, reconciled; filters return new logs, verbs return plain frames."""
+"""EventLog: what a person asks about one process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, reduce
 from operator import and_
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import polars as pl
+import polars.selectors as cs
 
-from crmmining import summaries
+from crmmining import disclosure, summaries
 from crmmining.definitions import Process
-from crmmining.errors import CrmMiningError, UnknownNameError
-from crmmining.kernels import coding, merge, milestones, rework, throughput, transitions, variants
+from crmmining.definitions.segments import EVENT, NOW, OUTCOME, Segment, segment
+from crmmining.errors import UnknownNameError
+from crmmining.eventlog import expressions, standing
+from crmmining.eventlog.partition import Partition, has, has_variant, kept
+from crmmining.kernels import merge, milestones, rework, throughput, transitions, variants
 
 SEPARATOR = " > "
-
-
-class Partition(NamedTuple):
-    """Whole cases: `events` in log order and `cases`, row i of which is `case_ix` i."""
-
-    events: pl.DataFrame
-    cases: pl.DataFrame
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,8 +27,10 @@ class EventLog:
 
     `cases`: case_id, created_at, open, outcome (milestone of the closing in force, null while open),
     outcome_at (when that was), truncated and the attributes. `events`: case_id, activity, occurred_at,
-    recorded_at, actor, source_id, old_value, new_value, direction, date_only, sorted by case, time, rank and
-    source Id. `quality`: table, disposition, reason, rows, examples; per table the rows add up to rows in.
+    recorded_at, actor, source_table and source_id (the row that tells it), change_set (inside a case, the
+    events of one save share it), old_value, new_value, direction, delta, date_only, sorted by case, time,
+    rank, place in the save and source Id. `quality`: table, disposition, reason, rows, examples; per table
+    the rows add up to rows in. `tracked`: attributes with a history, here or in the log this is a part of.
 
     >>> import crmmining as cm
     >>> log = cm.connect("data/sample").event_log("case")
@@ -47,6 +46,11 @@ class EventLog:
     partitions: tuple[Partition, ...]
     quality: pl.DataFrame
     off: tuple[str, ...] = ()
+    minimum_group: int | None = None  # cases that a figure about people must stand for
+    tracked: frozenset[str] = frozenset()  # attributes with a history, in this log or the one it is a part of
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tracked", self.tracked | standing.tracked(self.partitions))
 
     def __repr__(self) -> str:
         cases = sum(p.cases.height for p in self.partitions)
@@ -64,8 +68,11 @@ class EventLog:
         """One row per case."""
         return pl.concat([p.cases for p in self.partitions]).drop("case_ix")
 
-    def scan(self) -> pl.LazyFrame:
-        """All events, lazily, partition by partition."""
+    def scan(self, *attributes: str) -> pl.LazyFrame:
+        """All events, lazily, partition by partition; with `attributes` as they were at each event's time.
+
+        A change told by the save that tells the event has happened. Types are those of `cases`.
+        """
         names = pl.Enum(list(self.activities))
         return pl.concat(
             [
@@ -73,11 +80,34 @@ class EventLog:
                 .with_columns(
                     p.cases["case_id"].gather(p.events["case_ix"]).alias("case_id"),
                     pl.col("activity").cat.to(names),
+                    cs.categorical().cast(pl.String),
                 )
                 .select("case_id", pl.exclude("case_id", "case_ix", "rank"))
+                .with_columns(*standing.attributes(p, standing.own_times(p.events), attributes))
                 for p in self.partitions
             ]
         )
+
+    def at(self, milestone: str, *attributes: str) -> pl.DataFrame:
+        """Attributes as they were when a case first passed a milestone or activity, in the order of `cases`.
+
+        `outcome` stands for the closing in force. A change told by the very save counts; a case that never
+        came there has nulls; an attribute without a history is what it is now. Types are those of `cases`;
+        a text in a history that does not read as one is null. Without `attributes` all there are.
+
+        >>> import crmmining as cm
+        >>> log = cm.connect("data/sample").event_log("opportunity")
+        >>> log.at("Stage: Negotiation/Review", "amount", "owner").columns
+        ['amount', 'owner']
+        """
+        names = attributes or standing.names(self.partitions[0], self.process)
+        return pl.concat(
+            [standing.attributes(p, self._instants(p, milestone), names) for p in self.partitions]
+        )
+
+    def _instants(self, partition: Partition, milestone: str) -> pl.DataFrame:
+        codes = [] if milestone == OUTCOME else self.codes(milestone)
+        return standing.instants(partition, milestone, codes)
 
     @cached_property
     def facts(self) -> pl.DataFrame:
@@ -135,17 +165,18 @@ class EventLog:
             share=pl.Series(cases / cases.sum()), cumulative=pl.Series(cases.cumsum() / cases.sum())
         )
 
-    def transitions(self, activity_set: str = "core") -> pl.DataFrame:
+    def transitions(self, activity_set: str = "core", *, same_save: bool = False) -> pl.DataFrame:
         """Directly-follows: source, target, n, and total, median, p90 and mean time between (Duration).
 
-        Sorted by source and target. Quantiles interpolate linearly.
+        Sorted by source and target. Quantiles interpolate linearly. Two events of one save follow each other
+        in no order that anybody chose: their edge is left out, unless `same_save`.
 
         >>> import crmmining as cm
         >>> edges = cm.connect("data/sample").event_log("case").transitions()
         >>> edges.filter(pl.col("source") == "Close Case")["target"].to_list()
         ['Reopen Case']
         """
-        tallies = [transitions.transitions(events) for events in self._of(activity_set)]
+        tallies = [transitions.transitions(events, same_save=same_save) for events in self._of(activity_set)]
         summary = transitions.summarise(merge.add(tallies, ["source", "target", "seconds"]))
         named = summary.with_columns(self._named("source"), self._named("target")).sort("source", "target")
         return summaries.with_durations(named.rename(lambda name: name.removesuffix("_seconds")))
@@ -172,6 +203,7 @@ class EventLog:
         """Time from the first `start` to the first later `end` (milestones or activities), per segment.
 
         Columns: `by`, n, open (started, not there yet, still open), excluded, median, p90, mean (Duration).
+        Segments are as they were at `start`, `word@milestone` as at another moment (`word@now`).
 
         >>> import crmmining as cm
         >>> log = cm.connect("data/sample").event_log("case")
@@ -179,12 +211,14 @@ class EventLog:
         ['APAC', 'EMEA', 'LATAM', 'North America', None]
         """
         table, keys = self._between(start, end, by)
-        return summaries.with_durations(summaries.durations(table, keys))
+        found = summaries.with_durations(summaries.durations(table, keys)).drop("truncated")
+        return disclosure.withhold_cells(found, self.minimum_group, by=keys, people=self.process.people)
 
     def conversion(self, start: str, end: str, *, by: Sequence[str] = ()) -> pl.DataFrame:
         """Share of the cases with `start` that later reach `end`, per segment.
 
         Columns: `by`, n (entered), open (part of n), excluded, reached, rate, rate_low, rate_high.
+        Segments are as they were at `start`, `word@milestone` as at another moment (`word@now`).
 
         >>> import crmmining as cm
         >>> log = cm.connect("data/sample").event_log("lead")
@@ -193,7 +227,8 @@ class EventLog:
         (True, True)
         """
         table, keys = self._between(start, end, by)
-        return summaries.conversion(table, keys)
+        found = summaries.conversion(table, keys).drop("truncated")
+        return disclosure.withhold_cells(found, self.minimum_group, by=keys, people=self.process.people)
 
     def pairs(self, start: str, end: str) -> pl.DataFrame:
         """`start` and `end` instants of every case, in the order of `cases`; null where not reached."""
@@ -224,21 +259,38 @@ class EventLog:
         """Activity codes of a milestone or an activity name; raises `UnknownNameError`."""
         return self.process.codes(self.process.meaning(word, self.activities), self.activities)
 
-    def segment(self, word: str) -> pl.Expr:
-        """The case column behind a segment word; null text where this process has no such segment."""
-        column = self.process.segments.get(word)
-        if column is None:
-            return pl.lit(None, pl.String).alias(word)
-        if column not in self.partitions[0].cases.columns:
-            raise UnknownNameError("case column", column, self.partitions[0].cases.columns)
-        return pl.col(column).alias(word)
+    def segment(self, asked: str, default: str) -> Segment:
+        """What `word` or `word@milestone` stands for here; `default` is the basis of a bare word."""
+        return segment(asked, self.process, self.tracked, default)
+
+    def segments(self, asked: Sequence[str], default: str) -> pl.DataFrame:
+        """The segment cells of every case, in the order of `cases`; null text for words not known here."""
+        return pl.concat([self.cells(p, asked, default) for p in self.partitions])
+
+    def cells(
+        self, partition: Partition, asked: Sequence[str], default: str, events: pl.DataFrame | None = None
+    ) -> pl.DataFrame:
+        """The segment cells of a partition's cases, or of `events` of it, whose own time may be the basis."""
+        columns = []
+        for found in (self.segment(word, default) for word in asked):
+            if found.basis == EVENT and events is not None:
+                columns.append(standing.cell(partition, found, standing.own_times(events)))
+                continue
+            of_cases = standing.cell(partition, found, self._basis(partition, found))
+            columns.append(of_cases if events is None else of_cases.gather(events["case_ix"]))
+        return pl.DataFrame(columns)
+
+    def _basis(self, partition: Partition, found: Segment) -> pl.DataFrame:
+        if found.basis in {None, NOW}:
+            return partition.cases.select("case_ix", at=pl.lit(self.as_of, pl.Datetime("us", "UTC")))
+        return self._instants(partition, str(found.basis))
 
     def _between(self, start: str, end: str, by: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:
         keys = [by] if isinstance(by, str) else list(by)
         for word in keys:
-            if word not in self.process.segments:
+            if self.segment(word, start).column is None:
                 raise UnknownNameError("segment", word, self.process.segments)
-        table = self.cases.select("open", *(self.segment(word) for word in keys))
+        table = self.cases.select("open", "truncated").hstack(self.segments(keys, start))
         return table.hstack(self.pairs(start, end)), keys
 
     def _set_codes(self, name: str) -> list[int]:
@@ -290,16 +342,16 @@ class EventLog:
             core = p.events.filter(pl.col("activity").is_in(self._set_codes("core")))
             masks = [pl.repeat(value=True, n=len(p.cases), eager=True)]
             masks += [facts.select(test.fill_null(value=False)).to_series() for test in tests]
-            masks += [_has(p, p.events, self.codes(word)) for word in having]
-            masks += [~_has(p, p.events, self.codes(word)) for word in lacking]
+            masks += [has(p, p.events, self.codes(word)) for word in having]
+            masks += [~has(p, p.events, self.codes(word)) for word in lacking]
             ends = transitions.endpoints(core)
             for side, words in (("first", starting), ("last", ending)):
                 if words:
                     codes = [code for word in words for code in self.codes(word)]
-                    masks.append(_has(p, ends.rename({side: "activity"}, strict=True), codes))
+                    masks.append(has(p, ends.rename({side: "activity"}, strict=True), codes))
             if variants is not None:
-                masks.append(_has_variant(p, core, self._sequences(variants)))
-            partitions.append(_kept(p, reduce(and_, masks)))
+                masks.append(has_variant(p, core, self._sequences(variants)))
+            partitions.append(kept(p, reduce(and_, masks)))
         return replace(self, partitions=tuple(partitions), quality=self._filtered(partitions))
 
     def expression(self, text: str, kind: Literal["condition", "number"] = "condition") -> pl.Expr:
@@ -308,21 +360,7 @@ class EventLog:
         Raises `UnknownNameError` for columns `facts` lacks and `CrmMiningError` for what cannot be read, is
         no `kind` or takes several cases together.
         """
-        try:
-            expression = pl.sql_expr(text)
-            for column in expression.meta.root_names():
-                if column not in self.facts.columns:
-                    raise UnknownNameError("fact", column, self.facts.columns)
-            tried = self.facts.clear().select(expression.alias("tried"))["tried"]
-        except pl.exceptions.PolarsError as error:
-            raise CrmMiningError(f"'{text}' cannot be read as an SQL {kind}: {error}") from error
-        fits = tried.dtype == pl.Boolean or (kind == "number" and tried.dtype.is_numeric())
-        if not fits:
-            raise CrmMiningError(f"'{text}' is no {kind}: it gives {tried.dtype}")
-        together = ('"Agg"', '"Len"', '"Over"')  # how polars writes what takes cases together
-        if len(tried) or any(mark in expression.meta.serialize(format="json") for mark in together):
-            raise CrmMiningError(f"'{text}' gives one value for many cases; state one per case")
-        return expression
+        return expressions.expression(text, self.facts, kind)
 
     def _sequences(self, variants: Sequence[str]) -> list[list[int]]:
         known = self.variants().select("variant", "activities")
@@ -346,47 +384,3 @@ class EventLog:
             "examples": [],
         }
         return pl.concat([left, pl.DataFrame([row], schema=self.quality.schema)])
-
-
-def partition(process: Process, coded: coding.Coded, cases: pl.DataFrame) -> Partition:
-    """A partition from coded events and the attributes of their cases, sorted by `case_id`.
-
-    The last of a case's ends and reopenings in log order decides `open`, `outcome` and `outcome_at`.
-    """
-    ends = {word: process.codes(process.milestones[word], coded.activities) for word in process.ends}
-    reopens = [c for w in process.reopens for c in process.codes(process.milestones[w], coded.activities)]
-    outcome = {code: word for word, codes in ends.items() for code in codes}
-    names = pl.DataFrame(
-        {"activity": list(outcome), "outcome": list(outcome.values())},
-        schema={"activity": pl.UInt16, "outcome": pl.String},
-    )
-    state = (
-        milestones.last_of(coded.events, [*outcome, *reopens])
-        .join(names, on="activity", how="inner")
-        .select("case_ix", "outcome", pl.col("occurred_at").alias("outcome_at"))
-    )
-    known = cases.with_row_index("case_ix").join(state, on="case_ix", how="left", maintain_order="left")
-    return Partition(coded.events, known.with_columns(open=pl.col("outcome").is_null()))
-
-
-def _has(partition: Partition, events: pl.DataFrame, codes: Sequence[int]) -> pl.Series:
-    present = events.filter(pl.col("activity").is_in(codes))["case_ix"]
-    return partition.cases["case_ix"].is_in(present.unique().implode())
-
-
-def _has_variant(partition: Partition, core: pl.DataFrame, sequences: Sequence[Sequence[int]]) -> pl.Series:
-    wanted = pl.DataFrame({"activity": sequences}, schema={"activity": pl.List(pl.UInt16)})
-    traces = core.group_by("case_ix", maintain_order=True).agg("activity")
-    return partition.cases["case_ix"].is_in(
-        traces.join(wanted, on="activity", how="semi")["case_ix"].implode()
-    )
-
-
-def _kept(partition: Partition, keep: pl.Series) -> Partition:
-    place = (keep.cast(pl.UInt32).cum_sum() - 1).cast(pl.UInt32)
-    events = partition.events.filter(keep.gather(partition.events["case_ix"]))
-    cases = partition.cases.filter(keep)
-    return Partition(
-        events.with_columns(place.gather(events["case_ix"]).alias("case_ix")),
-        cases.with_columns(place.filter(keep).alias("case_ix")),
-    )

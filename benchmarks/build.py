@@ -1,0 +1,194 @@
+"""From the Parquet files of a large CRM to its four logs, all of them or 1 % of the cases, and a mere sort.
+
+`python -m benchmarks.build [--events N] [--seed S] [--repeats R] [--page FILE]`. Every step is a process of
+its own, and the steps take turns: a busy machine slows all of them alike.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import TypeVar
+
+import duckdb
+import polars as pl
+from benchmarks import pages
+from benchmarks.generate_crm import write_crm
+
+import crmmining as cm
+from crmmining import extract
+
+PROCESSES = ("opportunity", "case", "lead", "account")
+SHARE = 100  # one case in so many
+HEADING = "From tables to logs"
+TEMPLATE = """{events:,} events of {cases:,} opportunities, cases, leads and accounts, from {rows:,} rows of
+{tables} Parquet files (`benchmarks/generate_crm.py`, seed {seed}). {machine}, Python {python}; {packages}.
+
+`load` reads, types, checks and keys every table; histories and what all logs share count with the log that is
+built first. `sort` is what DuckDB needs to bring as many rows (case Id, activity, time) into the order of
+case Id and time, table to table. `1 % of cases` builds the logs of every hundredth case, once loaded.
+
+| step | seconds | processor seconds | peak memory, GiB |
+|---|---:|---:|---:|
+{lines}
+
+| ratio | of seconds | of processor seconds | goal |
+|---|---:|---:|---:|
+{ratios}
+
+Medians of {repeats} turns.
+"""
+Figures = dict[str, float]
+T = TypeVar("T")
+
+
+class Clock:
+    """Seconds and processor seconds per step."""
+
+    def __init__(self) -> None:
+        self.found: Figures = {}
+
+    def __call__(self, step: str, work: Callable[[], T]) -> T:
+        start, busy = time.perf_counter(), time.process_time()
+        result = work()
+        self.found[step] = time.perf_counter() - start
+        self.found[f"{step} cpu"] = time.process_time() - busy
+        return result
+
+
+def logs(folder: Path, flat: Path) -> Figures:
+    """All four logs; what a sort is given is written when the clock has stopped."""
+    clock = Clock()
+    crm = clock("load", lambda: cm.connect(folder))
+    for name in PROCESSES:
+        clock(name, lambda name=name: crm.event_log(name))
+    built = [crm.event_log(name) for name in PROCESSES]
+    clock.found |= {
+        "events": sum(log.partitions[0].events.height for log in built),
+        "cases": sum(log.cases.height for log in built),
+        "rows": sum(file.rows or 0 for file in crm.tables.inputs),
+        "tables": len(crm.tables.inputs),
+        "peak": peak(),
+    }
+    if not flat.exists():
+        parts = [
+            log.scan().select("case_id", pl.col("activity").cast(pl.String), "occurred_at") for log in built
+        ]
+        pl.concat(parts).collect().sample(fraction=1, shuffle=True, seed=1).write_parquet(flat)
+    return clock.found
+
+
+def part(folder: Path, _flat: Path) -> Figures:
+    """Every hundredth case of each process."""
+    crm, clock = cm.connect(folder), Clock()
+    stages, as_of = crm.definitions.stages, crm.clock
+    for name in PROCESSES:
+        process = crm.definitions.process(name)
+        ids = pl.read_parquet(folder / f"{process.root}.parquet", columns=["Id"])["Id"].sort()
+        only = ids.gather_every(SHARE)
+        clock(name, lambda p=process, o=only: extract.build(crm.tables, p, as_of, stages, o))
+    return clock.found | {"peak": peak()}
+
+
+def sort(_folder: Path, flat: Path) -> Figures:
+    """DuckDB alone."""
+    clock, connection = Clock(), duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"CREATE TABLE events AS FROM read_parquet('{flat}')")
+    statement = "CREATE TABLE sorted AS FROM events ORDER BY case_id, occurred_at"
+    clock("sort", lambda: connection.execute(statement))
+    return clock.found | {"peak": peak()}
+
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 2**30
+
+
+STEPS: dict[str, Callable[[Path, Path], Figures]] = {"logs": logs, "sort": sort, "part": part}
+
+
+def measure(step: str, folder: Path, flat: Path) -> Figures:
+    command = [sys.executable, "-m", "benchmarks.build", "--step", step, str(folder), str(flat)]
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]
+    )
+    found: Figures = json.loads(done.stdout.splitlines()[-1])
+    print(step, {name: round(value, 2) for name, value in found.items()}, flush=True)
+    return found
+
+
+def text(turns: dict[str, list[Figures]], repeats: int, seed: int) -> str:
+    """Fill the template in."""
+    middle = {
+        step: {name: median(turn[name] for turn in found) for name in found[0]}
+        for step, found in turns.items()
+    }
+    whole, some, alone = middle["logs"], middle["part"], middle["sort"]
+
+    def of(found: Figures, *steps: str) -> tuple[float, float]:
+        return sum(found[step] for step in steps), sum(found[f"{step} cpu"] for step in steps)
+
+    def line(name: str, spent: tuple[float, float], most: str = "") -> str:
+        return f"| {name} | {spent[0]:.2f} | {spent[1]:.2f} | {most} |"
+
+    def ratio(name: str, one: tuple[float, float], other: tuple[float, float], goal: str) -> str:
+        return f"| {name} | {one[0] / other[0]:.2f} | {one[1] / other[1]:.2f} | {goal} |"
+
+    load, built, every = of(whole, "load"), of(whole, *PROCESSES), of(whole, "load", *PROCESSES)
+    few, sorting = of(some, *PROCESSES), of(alone, "sort")
+    lines = [line("load", load), *(line(name, of(whole, name)) for name in PROCESSES)]
+    lines += [
+        line("**load and four logs**", every, f"{whole['peak']:.2f}"),
+        line("1 % of cases, four logs", few, f"{some['peak']:.2f}"),
+        line("sort", sorting, f"{alone['peak']:.2f}"),
+    ]
+    return TEMPLATE.format(
+        lines="\n".join(lines),
+        ratios="\n".join(
+            [
+                ratio("load and four logs / sort", every, sorting, "4"),
+                ratio("four logs / sort", built, sorting, "4"),
+                ratio("1 % of cases / four logs", few, built, "0.10"),
+            ]
+        ),
+        **{name: int(whole[name]) for name in ("events", "cases", "rows", "tables")},
+        seed=seed,
+        repeats=repeats,
+        machine=pages.machine(),
+        python=platform.python_version(),
+        packages=", ".join(f"{name} {version(name)}" for name in ("crmmining", "polars", "duckdb")),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--page", type=Path, default=pages.PAGE)
+    parser.add_argument("--step", nargs=3, metavar=("STEP", "FOLDER", "FLAT"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        step, *places = options.step
+        print(json.dumps(STEPS[step](*map(Path, places))))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder, flat = Path(name) / "crm", Path(name) / "flat.parquet"
+        write_crm(folder, events=options.events, seed=options.seed)
+        turns: dict[str, list[Figures]] = {step: [] for step in STEPS}
+        for _ in range(options.repeats):
+            for step, found in turns.items():
+                found.append(measure(step, folder, flat))
+    pages.write_part(options.page, HEADING, text(turns, options.repeats, options.seed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""One process's log: what its SQL tells, coded, with an account of every row."""
+
+from datetime import datetime
+
+import duckdb
+import polars as pl
+
+from crmmining.availability import process_lacks, switched_off
+from crmmining.definitions import Process
+from crmmining.errors import SourceError
+from crmmining.eventlog import VALUES, EventLog, partition
+from crmmining.extract import rows
+from crmmining.extract.phases import show, transaction
+from crmmining.extract.telling import activities, refuse, tell
+from crmmining.kernels import coding, saves
+from crmmining.tables import Tables
+from crmmining.tables.paths import Part
+from crmmining.tables.sql import literal
+
+_EVENTS = """
+SELECT case_ix, enum_code(activity::log_activity)::USMALLINT AS activity, occurred_at, recorded_at,
+       actor::log_actor AS actor, rank, seq, record_id, enum_code(source_table)::USMALLINT AS source_table,
+       source_id, old_value, new_value, direction, delta, date_only
+FROM log_events WHERE reason IS NULL
+"""
+_CODES = """
+CREATE TEMP TYPE log_activity AS ENUM (
+  SELECT DISTINCT activity FROM log_events WHERE reason IS NULL ORDER BY activity
+);
+CREATE TEMP TYPE log_actor AS ENUM (
+  SELECT DISTINCT actor FROM log_events WHERE reason IS NULL AND actor IS NOT NULL ORDER BY actor
+)
+"""
+_VALUES = """
+SELECT c.case_ix, enum_code(try_cast(a.attribute AS {columns}))::USMALLINT AS attribute, a.since,
+       a.seq::USMALLINT AS seq, a.value
+FROM attributes AS a JOIN log_cases AS c ON c.case_id = a.case_id
+WHERE a.since <= $as_of
+"""
+
+
+def build(
+    tables: Tables,
+    process: Process,
+    as_of: datetime,
+    stages: pl.DataFrame,
+    only: pl.Series | None = None,
+) -> EventLog:
+    """The log of one process as of a moment; `stages` as `Catalogue.stages` gives them.
+
+    With `only`, Ids of cases, the log holds these cases, exactly as they are among all others, and the
+    account counts the rows that the paths of the process find for them.
+    Raises `SourceError` when the process's root table or required columns are missing and `DefinitionError`
+    when its SQL fails, writes to the source's tables or emits what its TOML does not declare.
+    """
+    missing = process_lacks(tables, process)
+    if missing:
+        raise SourceError(f"process '{process.name}' cannot be built: the source lacks {', '.join(missing)}")
+    part = None if only is None else Part(tables.spec, tables.columns, process.root, process.paths, only)
+    con = tables.connection
+    show(tables, process, as_of, stages, part)
+    with transaction(con, process.name, process.sql, "READ ONLY", keep=False):
+        tell(con, process, as_of, part)
+        names = activities(con)
+        cases = con.sql("SELECT * EXCLUDE (case_ix) FROM log_cases ORDER BY case_ix").pl()
+        con.execute(_CODES)
+        flat = con.sql(_EVENTS).pl()
+        values = _values(con, process, cases, as_of)
+        account = rows.account(con, tables, process)
+    currency = pl.col("currency") if "currency" in cases.columns else pl.lit(None, pl.String)
+    cases = cases.with_columns(currency=currency.fill_null(tables.spec.org.currency))
+    coded = coding.Coded(_coded(process, flat, names), cases["case_id"], names)
+    whole = partition(process, coded, cases, values)
+    return EventLog(process, as_of, names, (whole,), account, switched_off(tables, process))
+
+
+def _coded(process: Process, flat: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
+    """Events in log order, in the columns of the log."""
+    events = coding.order(flat, names)
+    tables = pl.Enum(list(process.paths))
+    return events.select(
+        "case_ix",
+        "activity",
+        "occurred_at",
+        "recorded_at",
+        pl.col("actor").cast(pl.Categorical()),
+        pl.col("source_table").cat.to(tables),
+        "source_id",
+        saves.change_sets(events, "record_id"),
+        "old_value",
+        "new_value",
+        "direction",
+        "delta",
+        "date_only",
+    )
+
+
+def _values(
+    con: duckdb.DuckDBPyConnection, process: Process, cases: pl.DataFrame, as_of: datetime
+) -> pl.DataFrame:
+    """How attributes changed, in order."""
+    names = sorted(cases.columns)
+    columns = f"ENUM ({', '.join(map(literal, names))})"
+    found = con.sql(_VALUES.format(columns=columns), params={"as_of": as_of}).pl()
+    if found["attribute"].null_count():
+        strangers = con.sql("SELECT DISTINCT attribute FROM attributes ORDER BY attribute").pl()["attribute"]
+        unknown = [name for name in strangers if name not in names]
+        refuse(process, [f"view 'attributes' names '{name}', no column of view 'cases'" for name in unknown])
+    keys = ["case_ix", "attribute", "since", "seq"]
+    ordered = found.sort(keys)
+    same = ordered.select(pl.struct(keys) == pl.struct(keys).shift()).to_series()
+    if same.any():  # only what is twice at once is told apart by its text
+        ordered = found.sort(*keys, "value")
+    named = ordered["attribute"].cat.to(pl.Enum(names)).cast(pl.Categorical())
+    values: pl.DataFrame = ordered.with_columns(named).select(
+        pl.col(name).cast(kind) for name, kind in VALUES.items()
+    )
+    return values

@@ -1,0 +1,179 @@
+"""Milestones of a case: begun, completed, violated, as of any moment and whatever their flag says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pytest
+
+from .case_tables import ANA, tell
+
+Extract = Callable[..., Any]
+Connection = duckdb.DuckDBPyConnection
+MILESTONE = (
+    "Id CaseId MilestoneTypeId CreatedDate StartDate TargetDate CompletionDate IsCompleted IsViolated "
+    "StoppedTimeInMins IsDeleted"
+)
+LATER = "2024-02-01"
+TYPES = ["Id Name", ("T", "Resolution"), ("F", "first response")]
+
+
+def milestone(
+    id_: str = "m",
+    *,
+    kind: str = "T",
+    created: str = "01 09:00",
+    start: str | None = "01 09:00",
+    target: str | None = "03 09:00",
+    completed: str | None = None,
+    done: bool | None = None,
+    violated: bool = False,
+    stopped: int | None = None,
+    deleted: bool = False,
+) -> tuple[Any, ...]:
+    moments = (None if moment is None else f"2024-01-{moment}" for moment in (start, target, completed))
+    is_done = completed is not None if done is None else done
+    return id_, "C", kind, f"2024-01-{created}", *moments, is_done, violated, stopped, deleted
+
+
+def test_a_violation_is_recomputed_and_happens_at_the_target(
+    extract: Extract, connection: Connection
+) -> None:
+    rows = [
+        milestone("in time, the flag is wrong", completed="02 09:00", violated=True),
+        milestone("at the target", completed="03 09:00"),
+        milestone("late, the flag is stale", completed="04 09:00"),
+        milestone("open and overdue"),
+        milestone("completed at an unknown moment", done=True),
+        milestone("without a target", target=None),
+        milestone("stopped for two days", completed="05 09:00", target="05 10:00", stopped=2880),
+    ]
+    told = tell(
+        extract, connection, {"MilestoneType": TYPES, "CaseMilestone": [MILESTONE, *rows]}, as_of=LATER
+    )
+    assert told.events()[1:8] == [
+        ("01-01 09:00", "Start Milestone", row) for row in sorted(name for name, *_ in rows)
+    ]
+    assert told.events("source_table, source_id, new_value")[8:] == [
+        ("01-02 09:00", "Complete Milestone", "CaseMilestone", "in time, the flag is wrong", "Resolution"),
+        ("01-03 09:00", "Violate Milestone", "CaseMilestone", "late, the flag is stale", "Resolution"),
+        ("01-03 09:00", "Violate Milestone", "CaseMilestone", "open and overdue", "Resolution"),
+        ("01-03 09:00", "Complete Milestone", "CaseMilestone", "at the target", "Resolution"),
+        ("01-04 09:00", "Complete Milestone", "CaseMilestone", "late, the flag is stale", "Resolution"),
+        ("01-05 09:00", "Complete Milestone", "CaseMilestone", "stopped for two days", "Resolution"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "expected"),
+    [
+        ("2024-01-02 12:00", [("01-02 09:00", "Complete Milestone", "soon")]),
+        (
+            "2024-01-03 12:00",
+            [
+                ("01-02 09:00", "Complete Milestone", "soon"),
+                ("01-03 09:00", "Violate Milestone", "late"),
+                ("01-03 09:00", "Violate Milestone", "open"),
+            ],
+        ),
+    ],
+)
+def test_milestones_are_seen_as_they_were(
+    extract: Extract, connection: Connection, as_of: str, expected: list[tuple[Any, ...]]
+) -> None:
+    rows = [
+        milestone("late", completed="04 09:00", violated=True),
+        milestone("open", violated=True),
+        milestone("soon", completed="02 09:00"),
+    ]
+    told = tell(
+        extract, connection, {"MilestoneType": TYPES, "CaseMilestone": [MILESTONE, *rows]}, as_of=as_of
+    )
+    assert told.events()[4:] == expected
+
+
+def test_a_milestone_that_came_late_is_recorded_when_it_came(
+    extract: Extract, connection: Connection
+) -> None:
+    row = milestone(created="06 09:00", completed="07 09:00")
+    told = tell(extract, connection, {"MilestoneType": TYPES, "CaseMilestone": [MILESTONE, row]}, as_of=LATER)
+    assert told.events("strftime(recorded_at, '%m-%d %H:%M'), rank, record_id, actor")[1:] == [
+        ("01-01 09:00", "Start Milestone", "01-06 09:00", 20, "C", None),
+        ("01-03 09:00", "Violate Milestone", "01-06 09:00", 160, None, None),
+        ("01-07 09:00", "Complete Milestone", "01-07 09:00", 170, "C", None),
+    ]
+
+
+def test_a_deleted_milestone_and_one_ahead_tell_nothing(extract: Extract, connection: Connection) -> None:
+    rows = [
+        milestone("m1", deleted=True, completed="04 09:00"),
+        ("m2", "C", "T", None, None, "2024-03-01", None, False, False, None, False),
+    ]
+    told = tell(
+        extract, connection, {"MilestoneType": TYPES, "CaseMilestone": [MILESTONE, *rows]}, as_of=LATER
+    )
+    assert told.events()[1:] == []
+    assert told.unused() == {
+        ("CaseMilestone", "m1"): "deleted",
+        ("CaseMilestone", "m2"): "neither begun, completed nor due",
+    }
+
+
+def test_a_completed_first_response_counts_where_nobody_answered_on_record(
+    extract: Extract, connection: Connection
+) -> None:
+    rows = [
+        milestone("m1", kind="F", completed="02 09:00"),
+        milestone("m2", kind="F", completed="02 08:00"),
+        milestone("m3", completed="01 10:00"),
+    ]
+    told = tell(
+        extract, connection, {"MilestoneType": TYPES, "CaseMilestone": [MILESTONE, *rows]}, as_of=LATER
+    )
+    assert told.events()[4:] == [
+        ("01-01 10:00", "Complete Milestone", "m3"),
+        ("01-02 08:00", "First Response", "m2"),
+        ("01-02 08:00", "Complete Milestone", "m2"),
+        ("01-02 09:00", "Complete Milestone", "m1"),
+    ]
+
+
+def test_an_answer_on_record_goes_before_the_milestone(extract: Extract, connection: Connection) -> None:
+    told = tell(
+        extract,
+        connection,
+        {
+            "MilestoneType": TYPES,
+            "CaseMilestone": [MILESTONE, milestone("m1", kind="F", completed="02 09:00")],
+            "CaseComment": [
+                "Id ParentId CreatedDate CreatedById IsPublished",
+                ("k", "C", "2024-01-02 10:00", ANA, True),
+            ],
+        },
+        as_of=LATER,
+    )
+    assert told.events()[2:] == [
+        ("01-02 09:00", "Complete Milestone", "m1"),
+        ("01-02 10:00", "First Response", "k"),
+    ]
+
+
+def test_attached_solutions(extract: Extract, connection: Connection) -> None:
+    told = tell(
+        extract,
+        connection,
+        {
+            "Solution": ["Id SolutionName", ("S", "Restart it")],
+            "CaseSolution": [
+                "Id CaseId SolutionId CreatedDate CreatedById IsDeleted",
+                ("l1", "C", "S", "2024-01-02 09:00", ANA, False),
+                ("l2", "C", "S", "2024-01-03 09:00", ANA, True),
+                ("l3", "C", "unknown", "2024-01-04 09:00", ANA, None),
+            ],
+        },
+    )
+    assert told.events("source_table, source_id, actor, new_value, rank")[1:] == [
+        ("01-02 09:00", "Attach Solution", "CaseSolution", "l1", ANA, "Restart it", 160),
+        ("01-04 09:00", "Attach Solution", "CaseSolution", "l3", ANA, None, 160),
+    ]
+    assert told.unused() == {("CaseSolution", "l2"): "deleted"}
