@@ -30,13 +30,16 @@ test: lint test-min  ## every check: lint, types, the lowest supported versions,
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-min: .venv-min/.ready  ## the tests of the core on the lowest supported versions
-	.venv-min/bin/python -m pytest $(PARALLEL) -m 'not packaging' $(addprefix --ignore=,$(NEED_MORE))
+	.venv-min/bin/python -m pytest $(PARALLEL) -m 'not packaging' $(addprefix --ignore=,$(NEED_MORE) $(SAME_CODE))
 
 # One process per core; the tests of one file stay together, with what they load.
 PARALLEL := --numprocesses auto --dist loadfile
 
 # Tests that lean on more than the core does: the runner of notebooks, pm4py.
 NEED_MORE := tests/docs tests/parity
+
+# Tests that run the same code at length: on the locked versions only.
+SAME_CODE := $(addprefix tests/,examples faults/test_cuts.py history identities quality quirks simulate)
 
 lint: .venv/.test  ## style, formatting and types, nothing changed
 	$(BIN)/ruff check

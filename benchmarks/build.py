@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -69,7 +70,7 @@ def logs(folder: Path, flat: Path) -> Figures:
     clock = Clock()
     crm = clock("load", lambda: cm.connect(folder))
     for name in PROCESSES:
-        clock(name, lambda name=name: crm.event_log(name))
+        clock(name, partial(crm.event_log, name))
     built = [crm.event_log(name) for name in PROCESSES]
     clock.found |= {
         "events": sum(log.partitions[0].events.height for log in built),
@@ -94,7 +95,7 @@ def part(folder: Path, _flat: Path) -> Figures:
         process = crm.definitions.process(name)
         ids = pl.read_parquet(folder / f"{process.root}.parquet", columns=["Id"])["Id"].sort()
         only = ids.gather_every(SHARE)
-        clock(name, lambda p=process, o=only: extract.build(crm.tables, p, as_of, stages, o))
+        clock(name, partial(extract.build, crm.tables, process, as_of, stages, only))
     return clock.found | {"peak": peak()}
 
 

@@ -34,10 +34,10 @@ STEPS = (
 HEADING = "From one log to answers"
 TEMPLATE = """{events:,} opportunity events of {cases:,} cases in {variants:,} variants, seed {seed}: one
 Parquet file of shuffled rows with text Ids of 18 characters, text activities and UTC times. From it every
-engine builds its sorted log and answers the same questions: variants, directly-follows counts with median and
-90th percentile, case durations, and cases with rework per activity. **All answers were compared and are equal**
-(counts and durations exactly, quantiles to a microsecond). pm4py offers no percentile per edge but the
-median, so it does less. DuckDB runs `benchmarks/duckdb_peer.sql`: one window pass into a temporary table,
+engine builds its sorted log and answers the same questions: variants, directly-follows counts with median
+and 90th percentile, case durations, and cases with rework per activity. **All answers were compared and are
+equal** (counts and durations exactly, quantiles to a microsecond). pm4py offers no percentile per edge but
+the median, so it does less. DuckDB runs `benchmarks/duckdb_peer.sql`: one window pass into a temporary table,
 then aggregates.
 
 Each repetition is a process of its own, imports not timed; the engines take turns. Repetitions: {repeats}.

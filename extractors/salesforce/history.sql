@@ -81,7 +81,8 @@ FROM (
     lag(StageName) OVER saves AS old_stage,
     CASE WHEN lag(Id) OVER saves IS NULL THEN PrevAmount ELSE lag(Amount) OVER saves END AS old_amount,
     CASE WHEN lag(Id) OVER saves IS NULL THEN PrevCloseDate ELSE lag(CloseDate) OVER saves END AS old_close_date,
-    lag(Probability) OVER saves AS old_probability, lag(ForecastCategory) OVER saves AS old_category
+    lag(Probability) OVER saves AS old_probability, lag(ForecastCategory) OVER saves AS old_category,
+    lag(CreatedDate) OVER saves AS moment_before
   FROM OpportunityHistory
   WHERE IsDeleted IS NOT TRUE OR OpportunityId IN (SELECT Id FROM Opportunity WHERE IsDeleted)
   WINDOW saves AS (PARTITION BY OpportunityId ORDER BY CreatedDate, Id)
@@ -112,30 +113,42 @@ FROM (
 );
 
 -- 4. The changes that snapshots tell and field history does not: no row of the same record and field with the same new value
---    within five seconds. Where that row comes later, the snapshot speaks until then.
+--    within five seconds, nor one since the snapshot before that leaves the field at this value: a snapshot between them is
+--    missing. Where the row comes later, the snapshot speaks until then.
 CREATE OR REPLACE TEMP TABLE untold AS
 WITH
 each_change AS (
-  SELECT source_id, record_id, moment, actor, 'StageName' AS field, old_stage AS old_value, StageName AS new_value
+  SELECT source_id, record_id, moment, moment_before, actor, 'StageName' AS field, old_stage AS old_value, StageName AS new_value
   FROM snapshot_rows WHERE NOT is_first AND old_stage IS DISTINCT FROM StageName
   UNION ALL
-  SELECT source_id, record_id, moment, actor, 'Amount', CAST(old_amount AS VARCHAR), CAST(Amount AS VARCHAR)
+  SELECT source_id, record_id, moment, moment_before, actor, 'Amount', CAST(old_amount AS VARCHAR), CAST(Amount AS VARCHAR)
   FROM snapshot_rows WHERE (NOT is_first OR old_amount IS NOT NULL) AND old_amount IS DISTINCT FROM Amount
   UNION ALL
-  SELECT source_id, record_id, moment, actor, 'CloseDate', CAST(old_close_date AS VARCHAR), CAST(CloseDate AS VARCHAR)
+  SELECT source_id, record_id, moment, moment_before, actor, 'CloseDate', CAST(old_close_date AS VARCHAR), CAST(CloseDate AS VARCHAR)
   FROM snapshot_rows WHERE (NOT is_first OR old_close_date IS NOT NULL) AND old_close_date IS DISTINCT FROM CloseDate
   UNION ALL
-  SELECT source_id, record_id, moment, actor, 'Probability', CAST(old_probability AS VARCHAR), CAST(Probability AS VARCHAR)
+  SELECT source_id, record_id, moment, moment_before, actor, 'Probability', CAST(old_probability AS VARCHAR), CAST(Probability AS VARCHAR)
   FROM snapshot_rows WHERE NOT is_first AND old_probability IS DISTINCT FROM Probability
   UNION ALL
-  SELECT source_id, record_id, moment, actor, 'ForecastCategory', old_category, ForecastCategory
+  SELECT source_id, record_id, moment, moment_before, actor, 'ForecastCategory', old_category, ForecastCategory
   FROM snapshot_rows WHERE NOT is_first AND old_category IS DISTINCT FROM ForecastCategory
+),
+named_change AS (
+  SELECT *, plain_value(field, new_value) AS plain, moment - INTERVAL '5 seconds' AS since FROM each_change
+),
+left_at AS (  -- the last second in which field history changed the field since the snapshot before
+  SELECT c.source_id, c.field, h.plain = c.plain AS same
+  FROM named_change AS c
+  JOIN shown_rows AS h ON h.record_id = c.record_id AND h.field = c.field
+    AND h.moment > c.moment_before AND h.moment < c.moment
+  QUALIFY rank() OVER (PARTITION BY c.source_id, c.field ORDER BY h.moment DESC) = 1
 ),
 not_told_yet AS (
   SELECT c.*
-  FROM (SELECT *, coalesce(new_value, '') AS plain, moment - INTERVAL '5 seconds' AS since FROM each_change) AS c
+  FROM named_change AS c
   ANTI JOIN shown_rows AS h ON h.record_id = c.record_id AND h.field = c.field AND h.plain = c.plain
     AND h.moment <= c.moment AND h.moment >= c.since
+  ANTI JOIN left_at AS t ON t.source_id = c.source_id AND t.field = c.field AND t.same
 ),
 told_later AS (
   SELECT c.source_id, c.field, greatest(min(h.moment), any_value(c.moment)) AS replaced_at

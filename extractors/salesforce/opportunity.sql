@@ -28,7 +28,9 @@ creation_row AS (
   WHERE root = 'Opportunity' AND field IN ('created', 'opportunityCreatedFromLead')
 ),
 from_lead AS (
-  SELECT DISTINCT ConvertedOpportunityId AS opportunity_id FROM Lead WHERE ConvertedOpportunityId IS NOT NULL
+  SELECT ConvertedOpportunityId AS opportunity_id FROM Lead WHERE ConvertedOpportunityId IS NOT NULL
+  UNION
+  SELECT record_id FROM changes WHERE root = 'Opportunity' AND field = 'opportunityCreatedFromLead'
 )
 SELECT
   o.Id AS case_id,

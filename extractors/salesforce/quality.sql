@@ -26,16 +26,14 @@ FROM (VALUES
   ('name alone', 2, 'a look-up is told by name alone',
     'a name that several share, or that changed since, finds nobody: segments by owner may say unknown',
     'matched to the one user or queue of that name, else kept as the name'),
-  ('older than record', 3, 'history older than the record itself', 'times since the creation come out negative or too short',
-    'kept at its own time'),
+  ('older than record', 3, 'history older than the record itself', 'times since the creation are negative or too short', 'kept as told'),
   ('back-dated', 3, 'created more than a year before any history is kept, without a row of its creation (migrated, back-dated, or older than the history)',
     'ages and times since the creation are too long if the record was migrated; its early steps are not known',
     'creation as the record says; the case is marked truncated'),
   ('no creation row', 1, 'no row of its creation, though history was kept by then', 'none: the record tells its creation itself',
     'creation taken from the record'),
   ('before its time', 3, 'stamped before 1999, when there was no Salesforce', 'ages and durations are absurd', 'kept as told'),
-  ('ends before it begins', 3, '{} lies before the creation', 'durations come out negative or as nothing',
-    'kept as told'),
+  ('ends before it begins', 3, '{} lies before the creation', 'durations come out negative or as nothing', 'kept as told'),
   ('far ahead', 2, '{} lies more than five years ahead', 'none for what is done; what is planned for then never falls due',
     'no event before its time has come'),
   ('sent ahead', 1, 'MessageDate lies more than a day after the message was recorded', 'none: the sender''s clock is not read',
@@ -57,19 +55,17 @@ FROM (VALUES
     'such steps have no direction, and whether they close is told by the records that have the value, else taken as open',
     'kept as activities under their names; state them under [stages], old names included'),
   ('unknown value today', 3, 'records in a stage or status that no list explains: {}',
-    'whether they are open is told by the record''s own flags, if there are any', 'kept; state them under [stages]'),
-  ('retired value', 1, 'changes into a stage that is no longer in use: {}', 'none: passing it is no skip',
-    'it lies half-way between its neighbours'),
+    'the record''s own flags, if there are any, say whether they are open', 'kept; state them under [stages]'),
+  ('retired value', 1, 'changes into a stage that is no longer in use: {}', 'none: passing it is no skip', 'ranked half-way'),
   ('order of today', 2, 'the order of stages or statuses is known only as it is today',
-    'where the order was changed since, advances, skips and regressions of the past are judged by the new one',
+    'where it was changed since, advances, skips and regressions of the past are judged by the new one',
     'today''s order taken for all times; state lists with since and until under [stages]'),
   ('merged', 1, 'merged into another record', 'none: merged records count once', 'what happened to them belongs to the record that lives on'),
   ('merge estimated', 2, 'merged, but nothing tells when', 'the merge may show later than it was',
     'dated by the last change of the record that was given up'),
   ('merged in a circle', 3, 'merged in a circle: none of the records lives on', 'they count as separate cases', 'left as they are'),
   ('deleted', 1, 'deleted (in the recycle bin)', 'they count in no figure, as in the CRM''s own reports', 'left out with their rows'),
-  ('unconverted', 3, 'amounts without a rate into the reporting currency: {}', 'sums in the reporting currency are too low by them',
-    'no converted amount (null), never a rate of 1'),
+  ('unconverted', 3, 'amounts without a rate into the reporting currency: {}', 'sums in it are too low by them', 'left empty (null)'),
   ('rate fault', 2, 'exchange rates: {}', 'amounts of those days convert by a neighbouring rate or not at all', 'as the finding says'),
   ('coverage', 2, 'created before history is known to be kept, by an estimate: since {}',
     'their early steps may be missing', 'the first row stands for the beginning; state it under [tracking]'),
@@ -123,7 +119,7 @@ UNION ALL
 SELECT 'CaseHistory', Id, CreatedDate, hash('Case', CaseId, CreatedDate, CreatedById, Field, DataType, OldValue, NewValue)
 FROM CaseHistory;
 
--- 1. Histories: chains, doubled and silent rows, ties.
+-- 1. Histories.
 CREATE OR REPLACE TEMP VIEW history_noticed AS
 SELECT CASE kind WHEN 'inside the chain' THEN 'broken chain' ELSE 'against today' END AS what, root, source_table AS "table",
   count(*) AS "rows", min(source_id, 3) AS examples, NULL::VARCHAR AS detail

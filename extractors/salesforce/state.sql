@@ -180,15 +180,18 @@ meant AS (
   SELECT k.*, g.moment AS last_closing,
     CASE WHEN k.closed_told OR k.IsClosed IS NULL THEN k.IsClosed WHEN k.moved_later THEN coalesce(n.is_closed, f.is_closed)
       WHEN k.closed_later THEN FALSE ELSE k.IsClosed END AS was_closed,
-    CASE WHEN k.IsClosed IS NULL AND k.moved_later THEN coalesce(n.is_closed, f.is_closed) END AS meant_closed
+    CASE WHEN k.IsClosed IS NULL AND k.moved_later THEN coalesce(n.is_closed, f.is_closed) END AS meant_closed,
+    -- a status that means closed came with a closing after the moment: which it was before, nothing tells
+    k.closed_later AND NOT k.moved_later AND coalesce(n.is_closed, f.is_closed, FALSE) AS came_later
   FROM moved AS k
   LEFT JOIN stage_meaning AS n ON n.root = 'Case' AND n.record_type = k.record_type AND n.value = k.Status
     AND n.since <= as_of() AND n.until > as_of()
   LEFT JOIN flagged AS f ON f.Status = k.Status
   LEFT JOIN closing AS g ON g.record_id = k.Id
 )
-SELECT k.* EXCLUDE (moved_later, closed_told, record_type, closed_later, last_closing, was_closed, meant_closed)
+SELECT k.* EXCLUDE (moved_later, closed_told, record_type, closed_later, last_closing, was_closed, meant_closed, came_later)
   REPLACE (
+    CASE WHEN k.came_later AND k.was_closed IS NOT TRUE THEN NULL ELSE k.Status END AS Status,
     k.was_closed AS IsClosed,
     CASE WHEN coalesce(k.was_closed, k.meant_closed, NOT k.closed_later) THEN CASE
         WHEN NOT k.moved_later AND NOT coalesce(k.closed_later, FALSE) THEN k.ClosedDate

@@ -1,5 +1,7 @@
 """Crm: the one handle a person holds; thin methods over the floors below."""
 
+import tempfile
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -18,6 +20,7 @@ from crmmining.imperfections import imperfections
 from crmmining.periods import PERIODS, Period
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
+_MEMORY = "2GiB"
 
 Moment = datetime | date | str
 Words = str | Sequence[str] | None
@@ -55,7 +58,9 @@ def connect(
     catalogue = read_catalogue(crm, extractors=extractors, kpis=kpis)
     org = catalogue.source.org
     extracted = org.extracted_at if extracted_at is None else extracted_at
-    database = duckdb.connect(":memory:")
+    # Tables larger than this wait in files of their own, which go when the database does.
+    spill = Path(tempfile.gettempdir()) / f"crmmining-{uuid.uuid4()}"
+    database = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": str(spill)})
     loaded = tables.load(
         sources.read(source, table_names=table_names),
         catalogue.source,

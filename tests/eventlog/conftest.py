@@ -34,7 +34,7 @@ class Desk:
                 database.execute(f"CREATE TABLE {name} ({typed})")
                 for row in tables.get(name, ()):
                     cells = [
-                        minute(cell) if column in DATED else cell
+                        minute(cell) if column in DATED and cell is not None else cell
                         for column, cell in zip(columns, row, strict=True)
                     ]
                     places = ", ".join("?" for _ in columns)
@@ -55,8 +55,8 @@ class Desk:
         return [(*line[:5], minutes(line[5])) for line in found.drop("id").rows()]
 
 
-def minute(number: int | None) -> datetime | None:
-    return None if number is None else datetime.fromtimestamp(1_704_067_200 + number * 60, UTC)
+def minute(number: int) -> datetime:
+    return datetime.fromtimestamp(1_704_067_200 + number * 60, UTC)
 
 
 def minutes(moment: datetime | None) -> int | None:

@@ -140,10 +140,9 @@ def test_evidence_of_rows_in_quarantine_and_of_other_tables(desk: MakeDesk) -> N
 def test_rows_that_tell_and_are_set_aside_count_as_used(desk: MakeDesk, tmp_path: Path) -> None:
     sql = (HERE / "desk" / "ticket.sql").read_text()
     unused = "CREATE TEMP VIEW unused AS\n"
+    more = "SELECT 'Note' AS source_table, Id AS source_id, 'x' AS reason FROM Note UNION ALL\n"
     (tmp_path / "desk").mkdir()
-    (tmp_path / "desk" / "ticket.sql").write_text(
-        sql.replace(unused, f"{unused}SELECT 'Note' AS source_table, Id AS source_id, 'x' AS reason FROM Note UNION ALL\n")
-    )
+    (tmp_path / "desk" / "ticket.sql").write_text(sql.replace(unused, unused + more))
     log = desk(SMALL, [tmp_path]).log()
     assert account(log, "Note") == {None: 2, "a draft": 1, "not known yet": 1, "x": 2}
 
@@ -158,7 +157,13 @@ def test_some_cases_are_told_as_they_are_among_all(small: Desk, one: list[str], 
 
 def test_a_part_accounts_for_the_rows_it_was_shown(small: Desk) -> None:
     log = small.log(["t2"])
-    assert account(log, "Note") == {None: 1, "a draft": 1, "after as_of": 1, "another case": 1, "not known yet": 1}
+    assert account(log, "Note") == {
+        None: 1,
+        "a draft": 1,
+        "after as_of": 1,
+        "another case": 1,
+        "not known yet": 1,
+    }
     assert account(log, "Change") == {"another case": 4, "old and new value are the same": 1}
     assert log.cases["truncated"].to_list() == [True]  # the first change of all, though t2 has none
 
@@ -171,7 +176,9 @@ def test_a_merged_case_is_none_to_ask_for(small: Desk) -> None:
 def same(whole: EventLog, parts: Sequence[EventLog]) -> None:
     """The logs of parts make the whole log."""
     plain = pl.col("activity").cast(pl.String)
-    events = pl.concat([part.events.with_columns(plain) for part in parts]).sort("case_id", maintain_order=True)
+    events = pl.concat([part.events.with_columns(plain) for part in parts]).sort(
+        "case_id", maintain_order=True
+    )
     assert_frame_equal(events, whole.events.with_columns(plain))
     assert_frame_equal(pl.concat([part.cases for part in parts]).sort("case_id"), whole.cases)
     values = [
@@ -197,8 +204,12 @@ def desks(draw: st.DrawFn) -> Mapping[str, Rows]:
         merged = draw(st.none() | st.sampled_from(names[at + 1 :])) if names[at + 1 :] else None
         tickets.append((name, draw(when), draw(customer), merged, "red"))
     field, value = st.sampled_from(["Team", "Status"]), st.sampled_from(["new", "done", None])
-    changes = draw(st.lists(st.tuples(st.sampled_from([*names, "t99"]), when, who, field, value, value), max_size=8))
-    notes = draw(st.lists(st.tuples(maybe, customer, when, when, who, st.sampled_from([None, "true"])), max_size=8))
+    changes = draw(
+        st.lists(st.tuples(st.sampled_from([*names, "t99"]), when, who, field, value, value), max_size=8)
+    )
+    notes = draw(
+        st.lists(st.tuples(maybe, customer, when, when, who, st.sampled_from([None, "true"])), max_size=8)
+    )
     return {
         "Ticket": tickets,
         "Change": [(f"h{i}", *row) for i, row in enumerate(changes)],
@@ -223,7 +234,9 @@ def test_law_the_order_of_rows_and_rows_sent_twice_change_nothing(
 
 @LAW
 @given(tables=desks(), as_of=st.sampled_from([25, 100]), data=st.data())
-def test_law_cases_apart_are_the_cases_together(tables: Mapping[str, Rows], as_of: int, data: st.DataObject) -> None:
+def test_law_cases_apart_are_the_cases_together(
+    tables: Mapping[str, Rows], as_of: int, data: st.DataObject
+) -> None:
     desk = Desk(tables)
     whole = desk.log(as_of=as_of)
     cases = whole.cases["case_id"].to_list()

@@ -124,7 +124,7 @@ def test_a_spotless_log_shows_none_and_says_what_it_cannot_show() -> None:
 
 
 def test_form_based_event_capture_counts_events_of_shared_saves() -> None:
-    shared = {"save": 99}
+    shared: Mapping[str, Any] = {"save": 99}
     log = a_log([*SPOTLESS, ("h2", "a", "Call", 25, shared), ("h1", "a", "Stage: Offer", 25, shared)])
     assert seen(log, "form-based event capture") == (
         2,
@@ -149,7 +149,7 @@ def test_inadvertent_time_travel_is_an_entered_time_before_the_case(
 
 
 def test_what_a_conversion_brought_along_did_not_travel() -> None:
-    brought = [("t", "a", "Call", -24, {"recorded": 30}), ("c", "a", "Convert", 30)]
+    brought: list[Any] = [("t", "a", "Call", -24, {"recorded": 30}), ("c", "a", "Convert", 30)]
     assert seen(a_log([*SPOTLESS, *brought]), "inadvertent time travel")[0] == 0
 
 

@@ -96,8 +96,11 @@ def test_20_a_deleted_opportunity_is_no_case_but_its_rows_are_accounted_for(buil
         """,
     )
     assert told(crm, "opportunity") == [("2024-05-01 09:00", "Create Opportunity")]
-    x = silent(crm, "opportunity", "OpportunityFieldHistory"), silent(crm, "opportunity", "Opportunity"); assert x == 0
-    assert silent(crm, "opportunity", "Opportunity") == {}
+    assert silent(crm, "opportunity", "Opportunity") == {"deleted row": ["006000000000001AAA"]}
+    assert silent(crm, "opportunity", "OpportunityFieldHistory") == {
+        "case deleted or unknown": ["017000000000002AAA"],
+        "tells the creation, as the record does": ["017000000000001AAA", "017000000000003AAA"],
+    }
     log = crm.event_log("opportunity", as_of="2024-05-03")
     assert log.events.select("case_id", pl.col("activity").cast(pl.String)).rows() == [
         ("006000000000001AAA", "Create Opportunity"),

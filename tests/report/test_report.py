@@ -39,8 +39,12 @@ KPIS = dict.fromkeys(
 )
 QUALITY = {**dict.fromkeys(("scope", "table", "disposition", "reason"), pl.String), "rows": pl.Int64}
 FINDINGS = {
-    **{"table": pl.String, "finding": pl.String, "rows": pl.Int64, "examples": pl.List(pl.String)},
-    **{"effect": pl.String, "done": pl.String},
+    "table": pl.String,
+    "finding": pl.String,
+    "rows": pl.Int64,
+    "examples": pl.List(pl.String),
+    "effect": pl.String,
+    "done": pl.String,
 }
 
 Schema = dict[str, type[pl.DataType] | pl.DataType]
@@ -225,7 +229,8 @@ def test_trust_adds_up_and_names_every_reason() -> None:
 
 def test_a_process_accounts_for_its_rows_from_the_source_to_its_events() -> None:
     text = words(render(a_page()))
-    assert "Lead management 80.0 % of 50 rows tell an event of this process, 2 quarantined, 8 filtered." in text
+    told = "Lead management 80.0 % of 50 rows tell an event of this process, 2 quarantined, 8 filtered."
+    assert told in text
     assert "Of 40 events they tell 30 are in the log." in text
     assert "LeadHistory 50 40 2 8 2 quarantined: no timestamp 8 filtered: is a mark" in text
     assert "events 40 30 0 10 10 filtered: after as_of" in text

@@ -35,7 +35,7 @@ class EventLog:
     >>> import crmmining as cm
     >>> log = cm.connect("data/sample").event_log("case")
     >>> log
-    EventLog(case: 416 cases, 5282 events, as_of=2025-12-31T23:14:29Z)
+    EventLog(case: 416 cases, 5289 events, as_of=2025-12-31T23:14:29Z)
     >>> log.events.columns[:3], log.cases.columns[:2]
     (['case_id', 'activity', 'occurred_at'], ['case_id', 'created_at'])
     """

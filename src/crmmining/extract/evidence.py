@@ -57,8 +57,8 @@ def evidence(
 
     Columns: table, id, disposition (used, filtered, quarantined), reason (null: used), case_id, activity,
     occurred_at; sorted by table, time, case and activity. An event's `source_id` is the Id to give. Where the
-    row leads to cases, only these are built. Raises `CrmMiningError` when no row has this Id, and the errors of
-    `build`.
+    row leads to cases, only these are built. Raises `CrmMiningError` when no row has this Id, and the errors
+    of `build`.
     """
     con = tables.connection
     if tables.spec.id_format == "salesforce":  # 15 characters stand for the 18 they make

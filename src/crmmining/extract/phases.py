@@ -18,7 +18,7 @@ import polars as pl
 
 from crmmining.definitions import Process
 from crmmining.definitions.process import text_hash
-from crmmining.errors import DefinitionError
+from crmmining.errors import CrmMiningError, DefinitionError
 from crmmining.tables import Tables
 from crmmining.tables.paths import Part
 from crmmining.tables.sql import identifier, literal
@@ -28,7 +28,7 @@ _WHOLE = 'whole."made from"'
 _AS_OF = 'temp."as_of made from"'
 _MADE = 'temp."made in"'
 _ALLOWED = {
-    duckdb.StatementType[name]
+    duckdb.StatementType.__members__[name]
     for name in ("SELECT", "CREATE", "INSERT", "UPDATE", "DELETE", "MERGE_INTO", "ALTER", "DROP", "SET")
 }
 _TEMPORARY = """
@@ -102,6 +102,11 @@ def transaction(
         connection.execute("ROLLBACK")
         allowed = "SQL of definitions may make temporary tables, views and macros and change nothing else"
         raise DefinitionError([f"{label}: {allowed}: {error}"]) from error
+    except duckdb.OutOfMemoryException as error:
+        connection.execute("ROLLBACK")
+        raise CrmMiningError(
+            f"{label}: the database ran out of memory: {str(error).splitlines()[0]}"
+        ) from error
     except duckdb.Error as error:
         connection.execute("ROLLBACK")
         raise DefinitionError([f"{label}: {error}"]) from error

@@ -58,7 +58,7 @@ def account(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process) ->
     in view `unused` is the reason when it tells none (of several the first by name), else why its event is
     not in the log.
     """
-    events = con.sql(_EVENTS.format(label=literal(f"{process.name} events"))).pl()
+    events: pl.DataFrame = con.sql(_EVENTS.format(label=literal(f"{process.name} events"))).pl()
     mine = own(tables, process)
     if not mine:
         return events
@@ -84,23 +84,21 @@ def account(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process) ->
         known.select("name", pl.lit(LATER).alias("reason"), pl.col("rows") - pl.col("known"), none),
     ]
     columns = ["name", "reason", "rows", "examples"]
-    lines = pl.concat([part.rename(dict(zip(part.columns, columns, strict=True))) for part in parts])
+    lines: pl.DataFrame = pl.concat(
+        [part.rename(dict(zip(part.columns, columns, strict=True))) for part in parts]
+    )
     place = pl.col("name").replace_strict(mine, range(len(mine)))
     lines = lines.filter(pl.col("rows") > 0).sort(place, pl.col("reason"), nulls_last=False)
     used = pl.col("reason").is_null()
-    return pl.concat(
-        [
-            events,
-            lines.select(
-                (pl.lit(f"{process.name}: ") + pl.col("name")).alias("table"),
-                pl.when(used).then(pl.lit("used")).otherwise(pl.lit("filtered")).alias("disposition"),
-                "reason",
-                "rows",
-                "examples",
-            ),
-        ],
-        how="vertical_relaxed",
+    named = lines.select(
+        (pl.lit(f"{process.name}: ") + pl.col("name")).alias("table"),
+        pl.when(used).then(pl.lit("used")).otherwise(pl.lit("filtered")).alias("disposition"),
+        "reason",
+        "rows",
+        "examples",
     )
+    account: pl.DataFrame = pl.concat([events, named], how="vertical_relaxed")
+    return account
 
 
 def own(tables: Tables, process: Process) -> list[str]:
@@ -122,7 +120,7 @@ def _reasons(con: duckdb.DuckDBPyConnection, names: str, silent: int) -> pl.Data
     words = {"names": names, "lost": _TOLD.format(which="IS NOT NULL", names=names)}
     otherwise = literal(NO_RULE)
     reason = f"coalesce(u.reason, e.reason, {otherwise})"
-    found = con.sql(_REASONS.format(**words, reason=reason, each="")).pl()
+    found: pl.DataFrame = con.sql(_REASONS.format(**words, reason=reason, each="")).pl()
     if found["rows"].sum() > silent:
         reason = f"coalesce(min(u.reason), min(e.reason), {otherwise})"
         found = con.sql(_REASONS.format(**words, reason=reason, each="GROUP BY s.name, s.id")).pl()

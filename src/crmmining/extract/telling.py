@@ -111,7 +111,8 @@ def _add(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"ALTER VIEW {view} RENAME TO own_{view}")
         rows = f"FROM own_{view} UNION ALL BY NAME FROM more_{view}"
         if view == "cases":
-            rows = "SELECT o.*, m.* EXCLUDE (case_id) FROM own_cases AS o LEFT JOIN more_cases AS m USING (case_id)"
+            more = "own_cases AS o LEFT JOIN more_cases AS m USING (case_id)"
+            rows = f"SELECT o.*, m.* EXCLUDE (case_id) FROM {more}"
         con.execute(f"CREATE TEMP VIEW {view} AS {rows}")
 
 

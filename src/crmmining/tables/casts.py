@@ -69,7 +69,8 @@ _KEPT: dict[tuple[str, ColumnType], str] = {
         "datetime",
     ): f"CASE WHEN {{0}}::TIMESTAMPTZ BETWEEN {_DATETIMES} THEN {{0}}::TIMESTAMPTZ END",
     ("DATE", "date"): f"CASE WHEN {{0}} BETWEEN {_DATES} THEN {{0}} END",
-    ("DOUBLE", "number"): "CASE WHEN abs({0}) < 1e15 THEN {0} END",
+    # isnan says so itself: DuckDB takes the statistics of a Parquet file for bounds, which know no NaN
+    ("DOUBLE", "number"): "CASE WHEN abs({0}) < 1e15 AND NOT isnan({0}) THEN {0} END",
     ("BIGINT", "number"): "CASE WHEN {0} BETWEEN -999999999999999 AND 999999999999999 THEN {0}::DOUBLE END",
     ("BIGINT", "integer"): "CASE WHEN {0} BETWEEN -999999999999999 AND 999999999999999 THEN {0}::BIGINT END",
     ("BOOLEAN", "boolean"): "{0}",
@@ -85,7 +86,7 @@ def keep(raw: str, native: str, kind: ColumnType) -> str:
     """SQL that reads `raw`, of type `native`, as `kind`: what `cast` would make of its text.
 
     >>> keep("r", "DOUBLE", "number")
-    'CASE WHEN abs(r) < 1e15 THEN r END'
+    'CASE WHEN abs(r) < 1e15 AND NOT isnan(r) THEN r END'
     """
     return _KEPT[native, kind].format(raw)
 

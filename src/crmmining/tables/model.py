@@ -54,7 +54,7 @@ class Tables:
         return table in self.columns and (not column or column in self.columns[table])
 
     def view_whole(self, part: Part | None = None) -> None:
-        """Make database `whole` show every declared table with all its rows, or those of a part, and select it.
+        """Make database `whole` show every declared table, all its rows or those of a part, and select it.
 
         Each table has every declared column: what was not supplied is a typed null, and a table that was not
         supplied has no rows. What else was in `whole` is gone. It is a database of its own, so that whoever
@@ -103,8 +103,8 @@ class Tables:
             )
             con.register("stages given", stages)
             con.execute(
-                "INSERT INTO as_of.stages SELECT root, record_type, since, until, value, position, is_closed, "
-                'is_won FROM "stages given"'
+                "INSERT INTO as_of.stages SELECT root, record_type, since, until, value, position, "
+                'is_closed, is_won FROM "stages given"'
             )
             con.execute(
                 "CREATE OR REPLACE VIEW as_of.stated_automated AS SELECT Id AS value FROM crm_load.automated"

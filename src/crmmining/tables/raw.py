@@ -40,7 +40,7 @@ class RawTable(Protocol):
     def native(self) -> Mapping[int, str]:
         """The columns, by position, that `scan` can hand over as they are, each with its DuckDB type.
 
-        TIMESTAMP (of UTC), TIMESTAMPTZ, DATE, DOUBLE, BIGINT or BOOLEAN: what text would only be read as again.
+        TIMESTAMP (of UTC), TIMESTAMPTZ, DATE, DOUBLE, BIGINT or BOOLEAN: what their text would be read as.
         """
 
     def scan(

@@ -69,7 +69,7 @@ def merges(tables: Tables, marks: list[Change]) -> list[Merge]:
     return found
 
 
-def closings(  # noqa: C901  the rules in the order of the definition
+def closings(
     row: Row, steps: list[Change], marks: list[Change], statuses: Statuses, now: str | None,
     *, as_of: datetime, begins: bool, tracked: bool, later: bool,
 ) -> list[Event]:  # fmt: skip

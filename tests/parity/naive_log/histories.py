@@ -179,7 +179,7 @@ def told_already(said: list[Change], field: str, before: Row, after: Row) -> boo
     if any(same(field, one.new, new) and abs(one.moment - moment) <= GRACE for one in said):
         return True
     between = [one for one in said if created(before) < one.moment < moment]
-    return bool(between) and same(field, between[-1].new, new)
+    return any(same(field, one.new, new) for one in between if one.moment == between[-1].moment)
 
 
 def before_all(first: Row) -> Row:
