@@ -30,16 +30,13 @@ test: lint test-min  ## every check: lint, types, the lowest supported versions,
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-min: .venv-min/.ready  ## the tests of the core on the lowest supported versions
-	.venv-min/bin/python -m pytest $(PARALLEL) -m 'not packaging' $(addprefix --ignore=,$(NEED_MORE) $(SAME_CODE))
+	.venv-min/bin/python -m pytest $(PARALLEL) $(CORE)
 
 # One process per core; the tests of one file stay together, with what they load.
 PARALLEL := --numprocesses auto --dist loadfile
 
-# Tests that lean on more than the core does: the runner of notebooks, pm4py.
-NEED_MORE := tests/docs tests/parity
-
-# Tests that run the same code at length: on the locked versions only.
-SAME_CODE := $(addprefix tests/,examples faults/test_cuts.py history identities quality quirks simulate)
+# What touches the libraries themselves; all other tests run the same code at length, or need more than the core does.
+CORE := $(addprefix tests/,cli crm eventlog kernels measure money report sources)
 
 lint: .venv/.test  ## style, formatting and types, nothing changed
 	$(BIN)/ruff check
@@ -50,8 +47,9 @@ format: .venv/.test  ## mend what style and formatting can mend by themselves
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-bench: .venv/.test  ## the benchmark beside pm4py and DuckDB: minutes, and gigabytes of memory
+bench: .venv/.test  ## the benchmarks, beside pm4py and DuckDB: minutes, and gigabytes of memory
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.build
 
 lock: .venv/.python  ## resolve anew and rewrite constraints.txt and constraints-min.txt
 	$(BIN)/python .ci/lock.py

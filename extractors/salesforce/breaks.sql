@@ -63,3 +63,5 @@ FROM untold AS u
 LEFT JOIN near AS n ON n.source_id = u.source_id AND n.field = u.field
 LEFT JOIN kept AS k ON k.field = u.field
 WHERE u.replaced_at IS NULL AND (n.told IS NOT NULL OR u.moment >= k.since);
+DROP TABLE shown_rows;
+DROP TABLE untold;

@@ -101,9 +101,11 @@ CREATE OR REPLACE TEMP MACRO plain_value(field, value) AS CASE
   WHEN field = 'ForecastCategory' THEN CASE WHEN value = 'Commit' THEN 'Forecast' ELSE replace(value, ' ', '') END
   ELSE value END;
 
--- Field-history rows of what snapshots show, too.
+-- Field-history rows of what snapshots show, too. `shown` is a number for the record, the field and the value, `chain` for
+-- the record and the field.
 CREATE OR REPLACE TEMP TABLE shown_rows AS
-SELECT record_id, moment, field, new_value, plain_value(field, new_value) AS plain, source_id
+SELECT record_id, moment, field, new_value, source_id, hash(record_id, field, plain_value(field, new_value)) AS shown,
+  hash(record_id, field) AS chain
 FROM (
   SELECT record_id, moment, CASE WHEN field = 'ForecastCategoryName' THEN 'ForecastCategory' ELSE field END AS field, new_value,
     source_id
@@ -113,53 +115,68 @@ FROM (
 );
 
 -- 4. The changes that snapshots tell and field history does not: no row of the same record and field with the same new value
---    within five seconds, nor one since the snapshot before that leaves the field at this value: a snapshot between them is
---    missing. Where the row comes later, the snapshot speaks until then.
+--    within five seconds, and none with that value in the last second in which field history changed the field since the
+--    snapshot before: then a snapshot between them is missing. Where the row comes later, the snapshot speaks until then.
 CREATE OR REPLACE TEMP TABLE untold AS
 WITH
 each_change AS (
-  SELECT source_id, record_id, moment, moment_before, actor, 'StageName' AS field, old_stage AS old_value, StageName AS new_value
+  SELECT rowid AS place, record_id, moment, moment_before, 'StageName' AS field, coalesce(StageName, '') AS plain
   FROM snapshot_rows WHERE NOT is_first AND old_stage IS DISTINCT FROM StageName
   UNION ALL
-  SELECT source_id, record_id, moment, moment_before, actor, 'Amount', CAST(old_amount AS VARCHAR), CAST(Amount AS VARCHAR)
+  SELECT rowid, record_id, moment, moment_before, 'Amount', coalesce(CAST(Amount AS VARCHAR), '')
   FROM snapshot_rows WHERE (NOT is_first OR old_amount IS NOT NULL) AND old_amount IS DISTINCT FROM Amount
   UNION ALL
-  SELECT source_id, record_id, moment, moment_before, actor, 'CloseDate', CAST(old_close_date AS VARCHAR), CAST(CloseDate AS VARCHAR)
+  SELECT rowid, record_id, moment, moment_before, 'CloseDate', coalesce(CAST(CloseDate AS VARCHAR), '')
   FROM snapshot_rows WHERE (NOT is_first OR old_close_date IS NOT NULL) AND old_close_date IS DISTINCT FROM CloseDate
   UNION ALL
-  SELECT source_id, record_id, moment, moment_before, actor, 'Probability', CAST(old_probability AS VARCHAR), CAST(Probability AS VARCHAR)
+  SELECT rowid, record_id, moment, moment_before, 'Probability', coalesce(CAST(Probability AS VARCHAR), '')
   FROM snapshot_rows WHERE NOT is_first AND old_probability IS DISTINCT FROM Probability
   UNION ALL
-  SELECT source_id, record_id, moment, moment_before, actor, 'ForecastCategory', old_category, ForecastCategory
+  SELECT rowid, record_id, moment, moment_before, 'ForecastCategory', coalesce(ForecastCategory, '')
   FROM snapshot_rows WHERE NOT is_first AND old_category IS DISTINCT FROM ForecastCategory
 ),
-named_change AS (
-  SELECT *, plain_value(field, new_value) AS plain, moment - INTERVAL '5 seconds' AS since FROM each_change
+not_told_at_once AS (
+  SELECT c.*
+  FROM (
+    SELECT place, field, moment, moment_before, moment - INTERVAL '5 seconds' AS since,
+      hash(record_id, field, plain) AS shown, hash(record_id, field, '?') AS unreadable, hash(record_id, field) AS chain
+    FROM each_change
+  ) AS c
+  ANTI JOIN shown_rows AS h ON h.shown = c.shown AND h.moment <= c.moment AND h.moment >= c.since
 ),
-left_at AS (  -- the last second in which field history changed the field since the snapshot before
-  SELECT c.source_id, c.field, h.plain = c.plain AS same
-  FROM named_change AS c
-  JOIN shown_rows AS h ON h.record_id = c.record_id AND h.field = c.field
-    AND h.moment > c.moment_before AND h.moment < c.moment
-  QUALIFY rank() OVER (PARTITION BY c.source_id, c.field ORDER BY h.moment DESC) = 1
+left_at AS (
+  SELECT c.place, c.field, h.shown = c.shown AS same
+  FROM not_told_at_once AS c
+  JOIN shown_rows AS h ON h.chain = c.chain AND h.moment > c.moment_before AND h.moment < c.moment
+  QUALIFY rank() OVER (PARTITION BY c.place, c.field ORDER BY h.moment DESC) = 1
 ),
 not_told_yet AS (
-  SELECT c.*
-  FROM named_change AS c
-  ANTI JOIN shown_rows AS h ON h.record_id = c.record_id AND h.field = c.field AND h.plain = c.plain
-    AND h.moment <= c.moment AND h.moment >= c.since
-  ANTI JOIN left_at AS t ON t.source_id = c.source_id AND t.field = c.field AND t.same
+  SELECT c.* FROM not_told_at_once AS c
+  ANTI JOIN left_at AS t ON t.place = c.place AND t.field = c.field AND t.same
 ),
 told_later AS (
-  SELECT c.source_id, c.field, greatest(min(h.moment), any_value(c.moment)) AS replaced_at
-  FROM not_told_yet AS c
-  JOIN shown_rows AS h ON h.record_id = c.record_id AND h.field = c.field AND h.plain IN (c.plain, '?')
-    AND h.moment BETWEEN c.since AND c.moment + INTERVAL '5 seconds'
-  GROUP BY c.source_id, c.field
+  SELECT place, field, min(greatest(told, moment)) AS replaced_at
+  FROM (
+    SELECT c.place, c.field, c.moment, h.moment AS told, c.since
+    FROM not_told_yet AS c JOIN shown_rows AS h ON h.shown = c.shown
+    UNION ALL
+    SELECT c.place, c.field, c.moment, h.moment, c.since
+    FROM not_told_yet AS c JOIN shown_rows AS h ON h.shown = c.unreadable
+  )
+  WHERE told BETWEEN since AND moment + INTERVAL '5 seconds'
+  GROUP BY place, field
 )
-SELECT c.source_id, c.record_id, c.moment, c.actor, c.field, c.old_value, c.new_value, l.replaced_at
+SELECT s.source_id, s.record_id, s.moment, s.actor, c.field,
+  CASE c.field WHEN 'StageName' THEN s.old_stage WHEN 'Amount' THEN CAST(s.old_amount AS VARCHAR)
+    WHEN 'CloseDate' THEN CAST(s.old_close_date AS VARCHAR) WHEN 'Probability' THEN CAST(s.old_probability AS VARCHAR)
+    ELSE s.old_category END AS old_value,
+  CASE c.field WHEN 'StageName' THEN s.StageName WHEN 'Amount' THEN CAST(s.Amount AS VARCHAR)
+    WHEN 'CloseDate' THEN CAST(s.CloseDate AS VARCHAR) WHEN 'Probability' THEN CAST(s.Probability AS VARCHAR)
+    ELSE s.ForecastCategory END AS new_value,
+  l.replaced_at
 FROM not_told_yet AS c
-LEFT JOIN told_later AS l ON l.source_id = c.source_id AND l.field = c.field;
+JOIN snapshot_rows AS s ON s.rowid = c.place
+LEFT JOIN told_later AS l ON l.place = c.place AND l.field = c.field;
 
 INSERT INTO all_changes
 SELECT 'Opportunity', record_id, moment, actor, field, 'field', field, old_value, new_value, FALSE, 0, TRUE, 'OpportunityHistory',
@@ -263,3 +280,5 @@ UPDATE all_changes SET seq = s.seq FROM sequence AS s WHERE all_changes.rowid = 
 ALTER TABLE all_changes DROP COLUMN save;
 ALTER TABLE all_changes DROP COLUMN deleted;
 ALTER TABLE all_changes DROP COLUMN form;
+DROP TABLE snapshot_rows;
+DROP TABLE field_words;

@@ -6,15 +6,19 @@
 -- 1. What each column was before its first change after the moment. `unknown`: columns that changed, and no value was kept.
 CREATE OR REPLACE TEMP TABLE undone AS
 WITH
-first_after AS (
-  SELECT root, record_id, column_name,
-    arg_min({'value': old_value, 'by_id': by_id, 'empty': old_value IS NULL AND new_value IS NULL}, (moment, seq)) AS told
+first_place AS (  -- the first of a second is number 0 of it
+  SELECT arg_min(rowid, moment) AS place
   FROM all_changes AS c
-  WHERE moment > as_of() AND column_name IS NOT NULL AND replaced_at IS NULL
+  WHERE moment > as_of() AND column_name IS NOT NULL AND seq = 0 AND replaced_at IS NULL
     AND NOT EXISTS (  -- a snapshot told it in time
       FROM all_changes AS s
       WHERE s.replaced_at = c.moment AND s.record_id = c.record_id AND s.column_name = c.column_name AND s.moment <= as_of())
   GROUP BY root, record_id, column_name
+),
+first_after AS (
+  SELECT root, record_id, column_name, old_value, new_value, by_id
+  FROM all_changes
+  WHERE rowid IN (SELECT place FROM first_place)
 ),
 owner_name AS (  -- histories may know owners by name alone: one that only one of them has finds them
   SELECT Name, any_value(Id) AS Id
@@ -25,11 +29,11 @@ owner_name AS (  -- histories may know owners by name alone: one that only one o
 ),
 valued AS (
   SELECT f.root, f.record_id, f.column_name,
-    CASE WHEN ends_with(f.column_name, 'Id') AND NOT f.told.by_id THEN n.Id ELSE f.told.value END AS value,
-    NOT f.told.empty AND (n.Id IS NOT NULL OR f.told.by_id OR f.told.value IS NULL OR NOT ends_with(f.column_name, 'Id'))
-      AS is_known
+    CASE WHEN ends_with(f.column_name, 'Id') AND NOT f.by_id THEN n.Id ELSE f.old_value END AS value,
+    CASE WHEN f.old_value IS NULL THEN f.new_value IS NOT NULL
+      ELSE f.by_id OR n.Id IS NOT NULL OR NOT ends_with(f.column_name, 'Id') END AS is_known
   FROM first_after AS f
-  LEFT JOIN owner_name AS n ON n.Name = f.told.value AND f.column_name = 'OwnerId' AND NOT f.told.by_id
+  LEFT JOIN owner_name AS n ON n.Name = f.old_value AND f.column_name = 'OwnerId' AND NOT f.by_id
 )
 SELECT root, record_id,
   map_from_entries(list({'column': column_name, 'value': value} ORDER BY column_name) FILTER (is_known)) AS before,
@@ -302,8 +306,8 @@ SET VARIABLE stamped_records = (
 );
 CREATE OR REPLACE TEMP VIEW state_unknown AS
 SELECT r."table", r.Id,
-  CASE WHEN r.changed <= as_of() THEN k.floats ELSE list_sort(list_distinct(list_concat(k.columns, coalesce(u.unknown, [])))) END
-    AS columns
+  CASE WHEN r.changed <= as_of() THEN k.floats WHEN coalesce(len(u.unknown), 0) = 0 THEN k.columns
+    ELSE list_sort(list_distinct(list_concat(k.columns, u.unknown))) END AS columns
 FROM query(getvariable('stamped_records')) AS r
 JOIN columns_unknown AS k ON k."table" = r."table"
 LEFT JOIN undone AS u ON u.root = r."table" AND u.record_id = r.Id
@@ -331,17 +335,17 @@ SET VARIABLE records_today = (
     || today_sql('Case'));
 
 CREATE OR REPLACE TEMP VIEW last_told AS
-SELECT root, record_id, column_name AS field, told.moment AS moment, told.value AS expected, told.source_table AS source_table,
-  told.source_id AS source_id
+SELECT root, record_id, column_name AS field, told.moment AS moment, told.new_value AS expected,
+  told.source_table AS source_table, told.source_id AS source_id
 FROM (
-  SELECT root, record_id, column_name, arg_max({'moment': moment, 'value': new_value, 'source_table': source_table,
-      'source_id': source_id, 'comparable': CASE WHEN ends_with(column_name, 'Id') THEN by_id OR new_value IS NULL ELSE TRUE END
-        AND (old_value IS NOT NULL OR new_value IS NOT NULL)}, (moment, seq)) AS told
+  SELECT root, record_id, column_name, arg_max({'moment': moment, 'old_value': old_value, 'new_value': new_value, 'by_id': by_id,
+    'source_table': source_table, 'source_id': source_id}, (moment, seq)) AS told
   FROM all_changes
   WHERE column_name IS NOT NULL AND replaced_at IS NULL
   GROUP BY root, record_id, column_name
 )
-WHERE told.comparable;
+WHERE CASE WHEN told.new_value IS NULL THEN told.old_value IS NOT NULL
+  ELSE told.by_id OR NOT ends_with(column_name, 'Id') END;
 
 CREATE OR REPLACE TEMP VIEW all_breaks AS
 SELECT root, record_id, field, moment, expected, found, source_table, source_id, 'inside the chain' AS kind FROM broken_links

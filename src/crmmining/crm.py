@@ -1,7 +1,8 @@
 """Crm: the one handle a person holds; thin methods over the floors below."""
 
+import shutil
 import tempfile
-import uuid
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -58,9 +59,9 @@ def connect(
     catalogue = read_catalogue(crm, extractors=extractors, kpis=kpis)
     org = catalogue.source.org
     extracted = org.extracted_at if extracted_at is None else extracted_at
-    # Tables larger than this wait in files of their own, which go when the database does.
-    spill = Path(tempfile.gettempdir()) / f"crmmining-{uuid.uuid4()}"
-    database = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": str(spill)})
+    spill = tempfile.mkdtemp(prefix="crmmining-")  # for what does not fit into the memory for tables
+    database = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": spill})
+    weakref.finalize(database, shutil.rmtree, spill, ignore_errors=True)
     loaded = tables.load(
         sources.read(source, table_names=table_names),
         catalogue.source,

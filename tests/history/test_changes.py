@@ -198,7 +198,8 @@ def test_of_several_words_for_one_change_of_owner_the_most_telling_stays(tell: T
 
 def test_a_deleted_row_tells_nothing_unless_its_record_went_with_it(tell: Tell) -> None:
     told = tell(
-        Case=["Id CreatedDate Status IsDeleted", ("C", "2024-01-01", "New", False), ("D", "2024-01-01", "New", True)],
+        Case=["Id CreatedDate Status IsDeleted",
+              ("C", "2024-01-01", "New", False), ("D", "2024-01-01", "New", True)],
         CaseHistory=[
             "Id CaseId CreatedDate Field OldValue NewValue IsDeleted",
             ("h1", "C", "2024-01-01 09:00", "Status", "New", "Working", True),

@@ -22,7 +22,10 @@ CHAIN: dict[str, Any] = {
         ("h3", "C", "2024-03-10 09:00", "Rating", "Cold", "Hot"),
     ],
 }
-MERGES = "SELECT loser_id, into_id, survivor_id, moment::DATE::VARCHAR, estimated, source_table, source_id FROM merges ORDER BY ALL"
+MERGES = (
+    "SELECT loser_id, into_id, survivor_id, moment::DATE::VARCHAR, estimated, source_table, source_id "
+    "FROM merges ORDER BY ALL"
+)
 OWNERS = "SELECT source_id, record_id, case_id FROM changes WHERE field = 'Rating' ORDER BY ALL"
 
 
@@ -93,7 +96,8 @@ def test_a_merge_without_any_moment_counts_always(tell: Tell) -> None:
 
 def test_records_that_claim_to_be_merged_in_a_circle_stay_what_they_are(tell: Tell) -> None:
     told = tell(
-        Account=[ACCOUNT, ("A", "2024-01-01", True, "B", "2024-02-01"), ("B", "2024-01-01", True, "A", "2024-02-01")],
+        Account=[ACCOUNT, ("A", "2024-01-01", True, "B", "2024-02-01"),
+                 ("B", "2024-01-01", True, "A", "2024-02-01")],
         AccountHistory=[HISTORY, ("h1", "A", "2024-01-10 09:00", "Rating", "Cold", "Hot")],
     )  # fmt: skip
     assert told.rows("FROM merges") == []

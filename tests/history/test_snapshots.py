@@ -124,10 +124,10 @@ def test_until_the_row_of_field_history_comes_the_snapshot_speaks(tell: Tell) ->
 def test_the_first_snapshot_tells_the_amount_and_date_before_it(tell: Tell) -> None:
     told = tell(
         OpportunityHistory=[
-            f"{SAVE} PrevAmount PrevCloseDate",
-            ("s1", "O", "2024-01-05 09:00", "U", "Demo", 90.0, "2024-04-01", 10.0, "Pipeline", 100.0, "2024-03-01"),
-            ("s2", "P", "2024-01-05 09:00", "U", "Demo", 90.0, "2024-04-01", 10.0, "Pipeline", None, None),
-            ("s3", "Q", "2024-01-05 09:00", "U", "Demo", 90.0, "2024-04-01", 10.0, "Pipeline", 90.0, "2024-04-01"),
+            "Id OpportunityId CreatedDate StageName Amount CloseDate PrevAmount PrevCloseDate",
+            ("s1", "O", "2024-01-05 09:00", "Demo", 90.0, "2024-04-01", 100.0, "2024-03-01"),
+            ("s2", "P", "2024-01-05 09:00", "Demo", 90.0, "2024-04-01", None, None),
+            ("s3", "Q", "2024-01-05 09:00", "Demo", 90.0, "2024-04-01", 90.0, "2024-04-01"),
         ]
     )  # fmt: skip
     assert told.changes() == [("s1", "100.0", "90.0"), ("s1", "2024-03-01", "2024-04-01")]

@@ -19,8 +19,8 @@ DEAL = (
 )
 WON = [
     DEAL,
-    ("O", "2024-01-01 09:00", "2024-04-01 09:00", "Won", True, True, 300.0, "2024-04-01", 100.0, "Closed", "Closed",
-     300.0, BEA, "send invoice", "2024-04-01 09:00"),
+    ("O", "2024-01-01 09:00", "2024-04-01 09:00", "Won", True, True, 300.0, "2024-04-01", 100.0, "Closed",
+     "Closed", 300.0, BEA, "send invoice", "2024-04-01 09:00"),
 ]  # fmt: skip
 STAGES = [
     "Id ApiName SortOrder IsClosed IsWon DefaultProbability ForecastCategory ForecastCategoryName",
@@ -58,14 +58,16 @@ TRACKED = (
         (None, ("Won", True, True, 300.0, "2024-04-01", BEA, "2024-04-01")),
     ],
 )
-def test_an_opportunity_at_every_moment_of_its_life(tell: Tell, at: str | None, expected: Any) -> None:
+def test_an_opportunity_at_every_moment_of_its_life(
+    tell: Tell, at: str | None, expected: tuple[object, ...]
+) -> None:
     assert tell(at=at, **DEALS).rows(f"SELECT {TRACKED} FROM Opportunity") == [expected]  # noqa: S608
 
 
 def test_what_a_stage_implies_stands_in_where_nothing_tells_it(tell: Tell) -> None:
-    columns = "Probability, ForecastCategory, ForecastCategoryName, ExpectedRevenue"
     told = tell(at="2024-03-10", **DEALS)
-    assert told.rows(f"SELECT {columns} FROM Opportunity") == [(60.0, "Forecast", "Commit", 120.0)]  # noqa: S608
+    implied = "SELECT Probability, ForecastCategory, ForecastCategoryName, ExpectedRevenue FROM Opportunity"
+    assert told.rows(implied) == [(60.0, "Forecast", "Commit", 120.0)]
 
 
 def test_snapshots_tell_it_better(tell: Tell) -> None:
@@ -110,7 +112,8 @@ def test_owners_known_by_name_alone_are_found_where_one_has_the_name(tell: Tell)
         Case=["Id CreatedDate SystemModstamp Status OwnerId", ("C", "2024-01-01", "2024-03-01", "New", BEA),
               ("D", "2024-01-01", "2024-03-01", "New", ANNA)],
         CaseHistory=["Id CaseId CreatedDate Field OldValue NewValue",
-                     ("h1", "C", "2024-03-01", "Owner", "Anna", "Bea"), ("h2", "D", "2024-03-01", "Owner", "Bea", "Anna")],
+                     ("h1", "C", "2024-03-01", "Owner", "Anna", "Bea"),
+                     ("h2", "D", "2024-03-01", "Owner", "Bea", "Anna")],
     )  # fmt: skip
     assert told.rows('SELECT Id, OwnerId FROM "Case" ORDER BY Id') == [("C", ANNA), ("D", ANNA)]
     unknown = "SELECT Id FROM state_unknown WHERE list_contains(columns, 'OwnerId') AND \"table\" = 'Case'"
@@ -128,7 +131,7 @@ def test_owners_known_by_name_alone_are_found_where_one_has_the_name(tell: Tell)
         (None, ("Closed", True, "2024-01-09 10:00:00+00")),
     ],
 )
-def test_a_case_closed_three_times(tell: Tell, at: str | None, expected: Any) -> None:
+def test_a_case_closed_three_times(tell: Tell, at: str | None, expected: tuple[object, ...]) -> None:
     told = tell(
         at=at,
         CaseStatus=["Id ApiName SortOrder IsClosed", ("1", "New", 1, False), ("2", "Working", 2, False),
@@ -151,7 +154,9 @@ def test_a_case_closed_three_times(tell: Tell, at: str | None, expected: Any) ->
     ("at", "expected"),
     [("2024-01-01 12:00", (False, None)), ("2024-01-03", (True, "2024-01-02 10:00:00+00"))],
 )
-def test_a_case_without_a_history_was_open_before_its_closing(tell: Tell, at: str, expected: Any) -> None:
+def test_a_case_without_a_history_was_open_before_its_closing(
+    tell: Tell, at: str, expected: tuple[object, ...]
+) -> None:
     told = tell(
         at=at,
         Case=["Id CreatedDate SystemModstamp Status IsClosed ClosedDate",
@@ -187,7 +192,8 @@ STATE_OF_LEAD = f"SELECT {', '.join(LEAD.split()[3:])} FROM Lead"  # noqa: S608
 def test_a_lead_before_and_after_its_conversion(tell: Tell, marked: bool) -> None:  # noqa: FBT001
     mark = [("h2", "L", "2024-02-01 10:00", "leadConverted", None, None)] if marked else []
     tables: dict[str, Any] = {
-        "LeadStatus": ["Id ApiName SortOrder IsConverted", ("1", "New", 1, False), ("2", "Converted", 2, True)],
+        "LeadStatus": ["Id ApiName SortOrder IsConverted",
+                       ("1", "New", 1, False), ("2", "Converted", 2, True)],
         "Lead": [LEAD, CONVERTED],
         "Contact": ["Id CreatedDate", ("K", "2024-02-01 10:00")],
         "LeadHistory": ["Id LeadId CreatedDate Field OldValue NewValue",
@@ -250,7 +256,8 @@ def test_after_the_last_change_tables_pass_through(tell: Tell) -> None:
 def test_a_custom_column_is_undone_like_any_other(tell: Tell) -> None:
     told = tell(
         at="2024-02-01",
-        Account=["Id CreatedDate SystemModstamp NumberOfEmployees Name", ("A", "2024-01-01", "2024-03-01", 50, "New AG")],
+        Account=["Id CreatedDate SystemModstamp NumberOfEmployees Name",
+                 ("A", "2024-01-01", "2024-03-01", 50, "New AG")],
         AccountHistory=[
             "Id AccountId CreatedDate Field OldValue NewValue",
             ("h1", "A", "2024-03-01", "NumberOfEmployees", "20", "50"),
@@ -265,19 +272,21 @@ def test_a_custom_column_is_undone_like_any_other(tell: Tell) -> None:
 
 def source() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
-    con.execute(f"""
-        CREATE TABLE Opportunity AS SELECT * FROM (VALUES
-          ('006000000000001AAA', TIMESTAMPTZ '2024-01-01 09:00Z', TIMESTAMPTZ '2024-04-01 09:00Z', 'Won', 300, '{BEA}', 'x', FALSE),
-          ('006000000000002AAA', TIMESTAMPTZ '2024-01-01 09:00Z', TIMESTAMPTZ '2024-01-01 09:00Z', 'Demo', 100, '{BEA}', 'y', FALSE),
-          ('006000000000003AAA', TIMESTAMPTZ '2024-03-01 09:00Z', TIMESTAMPTZ '2024-03-01 09:00Z', 'Demo', 100, '{BEA}', 'y', FALSE),
-          ('006000000000004AAA', TIMESTAMPTZ '2024-01-01 09:00Z', TIMESTAMPTZ '2024-01-10 09:00Z', 'Demo', 100, '{BEA}', 'y', TRUE)
-        ) AS t (Id, CreatedDate, SystemModstamp, StageName, Amount, OwnerId, NextStep, IsDeleted);
-        CREATE TABLE OpportunityFieldHistory AS SELECT * FROM (VALUES
-          ('017000000000001AAA', '006000000000001AAA', TIMESTAMPTZ '2024-01-15 09:00Z', 'StageName', 'Demo', 'Offer'),
-          ('017000000000002AAA', '006000000000001AAA', TIMESTAMPTZ '2024-04-01 09:00Z', 'StageName', 'Offer', 'Won'),
-          ('017000000000003AAA', '006000000000001AAA', TIMESTAMPTZ '2024-04-01 09:00Z', 'Amount', '200', '300')
-        ) AS t (Id, OpportunityId, CreatedDate, Field, OldValue, NewValue)
-    """)  # noqa: S608
+    con.execute("""
+        CREATE TABLE Opportunity (Id TEXT, CreatedDate TIMESTAMPTZ, SystemModstamp TIMESTAMPTZ, StageName TEXT,
+            Amount DOUBLE, NextStep TEXT, IsDeleted BOOLEAN);
+        INSERT INTO Opportunity VALUES
+            ('006000000000001AAA', '2024-01-01 09:00Z', '2024-04-01 09:00Z', 'Won', 300, 'x', FALSE),
+            ('006000000000002AAA', '2024-01-01 09:00Z', '2024-01-01 09:00Z', 'Demo', 100, 'y', FALSE),
+            ('006000000000003AAA', '2024-03-01 09:00Z', '2024-03-01 09:00Z', 'Demo', 100, 'y', FALSE),
+            ('006000000000004AAA', '2024-01-01 09:00Z', '2024-01-10 09:00Z', 'Demo', 100, 'y', TRUE);
+        CREATE TABLE OpportunityFieldHistory (Id TEXT, OpportunityId TEXT, CreatedDate TIMESTAMPTZ, Field TEXT,
+            OldValue TEXT, NewValue TEXT);
+        INSERT INTO OpportunityFieldHistory VALUES
+            ('017000000000001AAA', '006000000000001AAA', '2024-01-15 09:00Z', 'StageName', 'Demo', 'Offer'),
+            ('017000000000002AAA', '006000000000001AAA', '2024-04-01 09:00Z', 'StageName', 'Offer', 'Won'),
+            ('017000000000003AAA', '006000000000001AAA', '2024-04-01 09:00Z', 'Amount', '200', '300')
+    """)
     return con
 
 
@@ -291,7 +300,7 @@ def test_the_state_of_a_table_at_a_moment(crm: Crm) -> None:
     deals = crm.state("Opportunity", at="2024-02-01")
     assert deals.select("Id", "StageName", "Amount", "SystemModstamp", "not_as_of").rows() == [
         # Amount is what it was before its first change told, but its history begins after the moment
-        ("006000000000001AAA", "Offer", 200.0, None, ["Amount", "NextStep", "OwnerId", "SystemModstamp"]),
+        ("006000000000001AAA", "Offer", 200.0, None, ["Amount", "NextStep", "SystemModstamp"]),
         ("006000000000002AAA", "Demo", 100.0, datetime(2024, 1, 1, 9, tzinfo=UTC), []),
     ]
     assert deals.columns == [*crm.definitions.source.tables["Opportunity"].columns, "not_as_of"]

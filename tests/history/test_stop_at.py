@@ -1,7 +1,7 @@
 """The law of as_of: the log as of T is the log of the CRM stopped at T, and so is the state of its records.
 
-Values known only as of now are left out: columns in `not_as_of`, and children that a merge after T moved. Renamed
-picklist values are out of reach: renaming rewrites records and leaves no trace of when.
+Values known only as of now are left out: columns in `not_as_of`, and children that a merge after T moved.
+Renamed picklist values are out of reach: renaming rewrites records and leaves no trace of when.
 """
 
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Changes of one field in one second: their order is told by their values, and by Ids only in the last resort."""
+"""Changes of one field in one second: values tell their order, and Ids only in the last resort."""
 
 from typing import Any
 
