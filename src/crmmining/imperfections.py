@@ -377,9 +377,11 @@ def _neighbours(log: EventLog, by: list[str]) -> pl.DataFrame:
         counted = steps.group_by(*keys, side).len().sort("len", side, descending=[True, False])
         most = counted.unique(keys, keep="first", maintain_order=True).select(*keys, side)
         found = found.join(most, on=keys, how="left", nulls_equal=True)
-    names = pl.Series(log.activities, dtype=pl.String)
-    label = pl.col("code").replace_strict(range(len(names)), names, return_dtype=pl.String)
-    return found.with_columns(label=label).drop("code").sort("label", *by)
+    names = pl.DataFrame(
+        {"code": range(len(log.activities)), "label": log.activities},
+        schema={"code": pl.Int32, "label": pl.String},
+    )
+    return found.join(names, on="code", how="inner").drop("code").sort("label", *by)
 
 
 def _labelled(
