@@ -213,9 +213,7 @@ SELECT t.source_table, t.Id, CASE WHEN t.moved_at IS NOT NULL THEN 'done for a l
 FROM touches AS t
 ANTI JOIN account_touches AS d ON d.source_table = t.source_table AND d.Id = t.Id
 UNION ALL
-SELECT 'EmailMessage', Id, CASE WHEN ActivityId IS NULL THEN 'logged by no task' WHEN IsDeleted THEN 'deleted row'
-    ELSE 'tells the direction of the task that logs it' END
-FROM EmailMessage;
+FROM mails_aside;
 
 CREATE OR REPLACE TEMP VIEW attributes AS
 WITH
@@ -223,36 +221,17 @@ shown (column_name, attribute) AS (VALUES ('Name', 'account'), ('AccountSource',
   ('BillingCountry', 'country'), ('BillingCountryCode', 'country'), ('Type', 'type'), ('Rating', 'rating'),
   ('CurrencyIsoCode', 'currency'), ('AnnualRevenue', 'annual_revenue'), ('NumberOfEmployees', 'employees'),
   ('ParentId', 'parent_id')),
-own_change AS (  -- what happened to a record before it went into this one never showed here
-  SELECT c.*, a.CreatedDate AS created_at
+change AS (
+  SELECT c.case_id, a.CreatedDate AS created_at, c.moment, c.seq, c.source_id, s.attribute, c.old_value, c.new_value
   FROM changes AS c
   JOIN Account AS a ON a.Id = c.record_id
-  WHERE c.root = 'Account' AND c.record_id = c.case_id
-),
-change AS (
-  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, s.attribute, c.old_value, c.new_value
-  FROM own_change AS c
   JOIN shown AS s ON s.column_name = c.column_name
-  WHERE c.old_value IS NOT NULL OR c.new_value IS NOT NULL
+  WHERE c.root = 'Account' AND c.record_id = c.case_id AND (c.old_value IS NOT NULL OR c.new_value IS NOT NULL)
   UNION ALL
-  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, 'record_type', o.DeveloperName, n.DeveloperName
-  FROM own_change AS c
-  LEFT JOIN RecordType AS o ON c.old_value IN (o.Id, o.Name) AND o.SobjectType = 'Account'
-  LEFT JOIN RecordType AS n ON c.new_value IN (n.Id, n.Name) AND n.SobjectType = 'Account'
-  WHERE c.column_name = 'RecordTypeId'
-  UNION ALL
-  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, w.attribute, w.old_value, w.new_value
-  FROM own_change AS c
-  LEFT JOIN people_by_name AS ob ON NOT c.by_id AND ob.owner = c.old_value
-  LEFT JOIN people_by_name AS nb ON NOT c.by_id AND nb.owner = c.new_value
-  LEFT JOIN people AS o ON o.Id = coalesce(ob.Id, c.old_value)
-  LEFT JOIN people AS n ON n.Id = coalesce(nb.Id, c.new_value)
-  CROSS JOIN LATERAL (VALUES
-    ('owner', coalesce(o.owner, CASE WHEN NOT c.by_id THEN c.old_value END),
-      coalesce(n.owner, CASE WHEN NOT c.by_id THEN c.new_value END)),
-    ('manager', o.manager, n.manager), ('region', o.region, n.region), ('team', o.team, n.team),
-    ('profile', o.profile, n.profile)) AS w (attribute, old_value, new_value)
-  WHERE c.column_name = 'OwnerId'
+  SELECT w.case_id, a.CreatedDate, w.moment, w.seq, w.source_id, w.attribute, w.old_value, w.new_value
+  FROM owner_and_type_changes('Account') AS w
+  JOIN Account AS a ON a.Id = w.case_id
+  WHERE w.attribute <> 'queue'  -- an account has none
 )
 -- the value before the first change (one in the second of the creation is part of it), and after each
 SELECT case_id, attribute, created_at AS since, 0::USMALLINT AS seq, arg_min_null(old_value, (moment, seq, source_id)) AS value

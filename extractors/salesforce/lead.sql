@@ -298,45 +298,23 @@ FROM no_touches
 UNION ALL
 SELECT source_table, Id, 'about no lead' FROM touches WHERE moved_from IS NULL
 UNION ALL
-SELECT 'EmailMessage', Id, CASE WHEN ActivityId IS NULL THEN 'logged by no task' WHEN IsDeleted THEN 'deleted row'
-    ELSE 'tells the direction of the task that logs it' END
-FROM EmailMessage;
+FROM mails_aside;
 
 CREATE OR REPLACE TEMP VIEW attributes AS
 WITH
 shown (column_name, attribute) AS (VALUES ('LeadSource', 'source'), ('Industry', 'industry'), ('Country', 'country'),
   ('Rating', 'rating'), ('Status', 'status'), ('CurrencyIsoCode', 'currency'), ('AnnualRevenue', 'annual_revenue'),
   ('NumberOfEmployees', 'employees')),
-own_change AS (  -- what happened to a record before it went into this one never showed here
-  SELECT c.*, l.CreatedDate AS created_at
+change AS (
+  SELECT c.case_id, l.CreatedDate AS created_at, c.moment, c.seq, c.source_id, s.attribute, c.old_value, c.new_value
   FROM changes AS c
   JOIN Lead AS l ON l.Id = c.record_id
-  WHERE c.root = 'Lead' AND c.record_id = c.case_id
-),
-change AS (
-  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, s.attribute, c.old_value, c.new_value
-  FROM own_change AS c
   JOIN shown AS s ON s.column_name = c.column_name
-  WHERE c.old_value IS NOT NULL OR c.new_value IS NOT NULL
+  WHERE c.root = 'Lead' AND c.record_id = c.case_id AND (c.old_value IS NOT NULL OR c.new_value IS NOT NULL)
   UNION ALL
-  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, 'record_type', o.DeveloperName, n.DeveloperName
-  FROM own_change AS c
-  LEFT JOIN RecordType AS o ON c.old_value IN (o.Id, o.Name) AND o.SobjectType = 'Lead'
-  LEFT JOIN RecordType AS n ON c.new_value IN (n.Id, n.Name) AND n.SobjectType = 'Lead'
-  WHERE c.column_name = 'RecordTypeId'
-  UNION ALL
-  SELECT c.case_id, c.created_at, c.moment, c.seq, c.source_id, w.attribute, w.old_value, w.new_value
-  FROM own_change AS c
-  LEFT JOIN people_by_name AS ob ON NOT c.by_id AND ob.owner = c.old_value
-  LEFT JOIN people_by_name AS nb ON NOT c.by_id AND nb.owner = c.new_value
-  LEFT JOIN people AS o ON o.Id = coalesce(ob.Id, c.old_value)
-  LEFT JOIN people AS n ON n.Id = coalesce(nb.Id, c.new_value)
-  CROSS JOIN LATERAL (VALUES
-    ('owner', coalesce(o.owner, CASE WHEN NOT c.by_id THEN c.old_value END),
-      coalesce(n.owner, CASE WHEN NOT c.by_id THEN c.new_value END)),
-    ('manager', o.manager, n.manager), ('region', o.region, n.region), ('team', o.team, n.team),
-    ('profile', o.profile, n.profile), ('queue', o.queue, n.queue)) AS w (attribute, old_value, new_value)
-  WHERE c.column_name = 'OwnerId'
+  SELECT w.case_id, l.CreatedDate, w.moment, w.seq, w.source_id, w.attribute, w.old_value, w.new_value
+  FROM owner_and_type_changes('Lead') AS w
+  JOIN Lead AS l ON l.Id = w.case_id
   UNION ALL
   SELECT m.lead_id, l.CreatedDate, m.CreatedDate, 0, m.Id, 'campaign', NULL, m.campaign
   FROM lead_memberships AS m

@@ -82,3 +82,8 @@ WHERE reason IS NULL;
 CREATE OR REPLACE TEMP VIEW no_touches AS
 SELECT source_table, Id AS source_id, reason FROM activities WHERE reason IS NOT NULL;
 
+-- E-mails where they tell nothing themselves.
+CREATE OR REPLACE TEMP VIEW mails_aside AS
+SELECT 'EmailMessage' AS source_table, Id AS source_id, CASE WHEN ActivityId IS NULL THEN 'logged by no task'
+    WHEN IsDeleted THEN 'deleted row' ELSE 'tells the direction of the task that logs it' END AS reason
+FROM EmailMessage;
