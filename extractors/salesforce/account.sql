@@ -109,10 +109,11 @@ contacts AS (  -- the contact behind a person account is the account itself
     AND Id NOT IN (SELECT PersonContactId FROM Account WHERE PersonContactId IS NOT NULL)
 ),
 lead_conversions AS (  -- into the account, new or existing
-  SELECT account_id AS case_id, 'Convert Lead' AS activity, moment AS occurred_at, actor, 40 AS rank,
-    lead_id AS record_id, source_table, source_id, lead_name AS new_value, date_only
-  FROM conversions
-  WHERE account_id IS NOT NULL AND lead_deleted IS NOT TRUE AND moment <= as_of()
+  SELECT c.account_id AS case_id, 'Convert Lead' AS activity, c.moment AS occurred_at, c.actor, 40 AS rank,
+    c.lead_id AS record_id, c.source_table, c.source_id, c.lead_name AS new_value, c.date_only
+  FROM conversions AS c
+  JOIN Lead AS l ON l.Id = c.lead_id AND l.IsDeleted IS NOT TRUE
+  WHERE c.account_id IS NOT NULL AND c.moment <= as_of()
 ),
 opportunities AS (
   SELECT AccountId AS case_id, 'Create Opportunity' AS activity, CreatedDate AS occurred_at, CreatedById AS actor,
@@ -133,8 +134,8 @@ cases_below AS (
   FROM "Case"
   WHERE AccountId IS NOT NULL AND IsDeleted IS NOT TRUE
   UNION ALL BY NAME
-  SELECT c.AccountId AS case_id, m.activity, m.occurred_at, m.recorded_at, m.actor, m.rank, m.seq, m.record_id, m.source_table,
-    m.source_id, c.Subject AS new_value, m.date_only
+  SELECT c.AccountId AS case_id, m.activity, m.occurred_at, m.recorded_at, m.actor, greatest(m.rank, 61) AS rank, m.seq,
+    m.record_id, m.source_table, m.source_id, c.Subject AS new_value, m.date_only
   FROM case_moves AS m
   JOIN "Case" AS c ON c.Id = m.case_id
   WHERE m.activity IN ('Close Case', 'Reopen Case') AND c.AccountId IS NOT NULL AND c.IsDeleted IS NOT TRUE
@@ -157,63 +158,59 @@ SELECT coalesce(s.survivor_id, f.case_id) AS case_id, f.activity, f.occurred_at,
 FROM found AS f
 LEFT JOIN survivor AS s ON s.loser_id = f.case_id;
 
+-- A reason without a row holds for all rows of its table that have no other.
 CREATE OR REPLACE TEMP VIEW unused AS
 WITH
-aside AS (SELECT source_table, source_id, min(reason) AS reason FROM set_aside GROUP BY ALL),
 place AS (SELECT Id, IsDeleted IS TRUE AND Id NOT IN (SELECT loser_id FROM merges WHERE root = 'Account') AS gone FROM Account)
-SELECT 'Account' AS source_table, Id AS source_id, 'deleted row' AS reason FROM Account WHERE IsDeleted
+SELECT source_table, source_id, reason FROM set_aside
 UNION ALL
-SELECT 'AccountHistory', h.Id, CASE WHEN a.reason IS NOT NULL THEN a.reason
-    WHEN p.gone THEN 'the account is deleted'
+SELECT 'Account', Id, 'deleted row' FROM Account WHERE IsDeleted
+UNION ALL
+SELECT 'AccountHistory', h.Id, CASE WHEN p.gone THEN 'the account is deleted'
     WHEN h.Field IN ('created', 'accountCreatedFromLead') THEN 'the account itself tells its creation'
-    WHEN h.Field = 'accountMerged' THEN 'the account that went into this one tells the merge' END
+    ELSE 'the account that went into this one tells the merge' END
 FROM AccountHistory AS h
-LEFT JOIN aside AS a ON a.source_table = 'AccountHistory' AND a.source_id = h.Id
 LEFT JOIN place AS p ON p.Id = h.AccountId
-WHERE a.reason IS NOT NULL OR p.gone OR h.Field IN ('created', 'accountCreatedFromLead', 'accountMerged')
+WHERE (p.gone OR h.Field IN ('created', 'accountCreatedFromLead', 'accountMerged'))
+  AND h.Id NOT IN (SELECT source_id FROM set_aside WHERE source_table = 'AccountHistory')
 UNION ALL
 SELECT 'Contact', k.Id, CASE WHEN k.IsDeleted THEN 'deleted row' WHEN k.AccountId IS NULL THEN 'contact of no account'
-    WHEN k.IsPersonAccount OR k.Id IN (SELECT PersonContactId FROM Account WHERE PersonContactId IS NOT NULL)
-      THEN 'the person account itself'
-    ELSE 'the account is deleted or unknown' END
+    ELSE 'the person account itself' END
 FROM Contact AS k
+WHERE k.IsDeleted OR k.AccountId IS NULL OR k.IsPersonAccount
+  OR k.Id IN (SELECT PersonContactId FROM Account WHERE PersonContactId IS NOT NULL)
 UNION ALL
 SELECT 'Lead', l.Id, CASE WHEN l.IsDeleted THEN 'deleted row' WHEN c.moment IS NULL OR c.moment > as_of() THEN 'not converted'
     WHEN c.account_id IS NULL THEN 'converted into no account'
-    WHEN c.source_table = 'LeadHistory' THEN 'its history tells the conversion'
-    ELSE 'the account is deleted or unknown' END
+    ELSE 'its history tells the conversion' END
 FROM Lead AS l
 LEFT JOIN conversions AS c ON c.lead_id = l.Id
+WHERE l.IsDeleted OR c.moment IS NULL OR c.moment > as_of() OR c.account_id IS NULL OR c.source_table = 'LeadHistory'
 UNION ALL
-SELECT 'LeadHistory', h.Id, coalesce(a.reason, 'tells no conversion into an account')
-FROM LeadHistory AS h
-LEFT JOIN aside AS a ON a.source_table = 'LeadHistory' AND a.source_id = h.Id
-UNION ALL
-SELECT 'Opportunity', Id, CASE WHEN IsDeleted THEN 'deleted row' WHEN AccountId IS NULL THEN 'opportunity of no account'
-    ELSE 'the account is deleted or unknown' END
+SELECT 'Opportunity', Id, CASE WHEN IsDeleted THEN 'deleted row' ELSE 'opportunity of no account' END
 FROM Opportunity
+WHERE IsDeleted OR AccountId IS NULL
 UNION ALL
-SELECT h.source_table, h.Id, coalesce(a.reason, 'tells no ending or reopening of an account''s opportunity')
-FROM (SELECT 'OpportunityFieldHistory' AS source_table, Id FROM OpportunityFieldHistory
-  UNION ALL SELECT 'OpportunityHistory', Id FROM OpportunityHistory) AS h
-LEFT JOIN aside AS a ON a.source_table = h.source_table AND a.source_id = h.Id
-UNION ALL
-SELECT 'Case', Id, CASE WHEN IsDeleted THEN 'deleted row' WHEN AccountId IS NULL THEN 'case of no account'
-    ELSE 'the account is deleted or unknown' END
+SELECT 'Case', Id, CASE WHEN IsDeleted THEN 'deleted row' ELSE 'case of no account' END
 FROM "Case"
-UNION ALL
-SELECT 'CaseHistory', h.Id, coalesce(a.reason, 'tells no closing or reopening of an account''s case')
-FROM CaseHistory AS h
-LEFT JOIN aside AS a ON a.source_table = 'CaseHistory' AND a.source_id = h.Id
+WHERE IsDeleted OR AccountId IS NULL
 UNION ALL
 FROM no_touches
 UNION ALL
-SELECT t.source_table, t.Id, CASE WHEN t.moved_at IS NOT NULL THEN 'done for a lead that became the account later'
-    ELSE 'about no account, or done before it was created' END
-FROM touches AS t
-ANTI JOIN account_touches AS d ON d.source_table = t.source_table AND d.Id = t.Id
+SELECT source_table, Id, 'done for a lead that became the account later' FROM touches WHERE moved_at IS NOT NULL
 UNION ALL
-FROM mails_aside;
+FROM mails_aside
+UNION ALL
+SELECT unnest(['Contact', 'Lead', 'Opportunity', 'Case']), NULL, 'the account is deleted or unknown'
+UNION ALL
+SELECT unnest(['OpportunityFieldHistory', 'OpportunityHistory']), NULL,
+  'tells no ending or reopening of an account''s opportunity'
+UNION ALL
+SELECT 'LeadHistory', NULL, 'tells no conversion into an account'
+UNION ALL
+SELECT 'CaseHistory', NULL, 'tells no closing or reopening of an account''s case'
+UNION ALL
+SELECT unnest(['Task', 'Event']), NULL, 'about no account, or done before it was created';
 
 CREATE OR REPLACE TEMP VIEW attributes AS
 WITH

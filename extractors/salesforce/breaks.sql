@@ -1,4 +1,4 @@
--- Where the histories contradict themselves, each other or the records of today. Runs once, after history.sql.
+-- Where the histories contradict themselves, each other or the records of today, for whoever checks the data. Runs only then.
 
 -- 1. Chains: the old value of a change is the new value of the one before. Long texts keep no values and break nothing.
 CREATE OR REPLACE TEMP TABLE broken_links AS
@@ -33,8 +33,6 @@ WHERE l.expected IS NOT NULL AND l.found IS NOT NULL AND l.expected_by_id <> l.f
         ELSE n.moment = l.moment AND n.old_value <> l.expected END
   );
 
-UPDATE all_changes SET chained = FALSE WHERE rowid IN (SELECT place FROM broken_links);
-
 -- 2. The two histories of opportunities: both tell a change of one field within five seconds, but not the same; or a snapshot
 --    tells one that field history does not, though it was kept by then.
 CREATE OR REPLACE TEMP TABLE all_disagreements AS
@@ -63,5 +61,46 @@ FROM untold AS u
 LEFT JOIN near AS n ON n.source_id = u.source_id AND n.field = u.field
 LEFT JOIN kept AS k ON k.field = u.field
 WHERE u.replaced_at IS NULL AND (n.told IS NOT NULL OR u.moment >= k.since);
-DROP TABLE shown_rows;
-DROP TABLE untold;
+
+-- 3. All broken chains: inside a history, and where it ends elsewhere than the record of today.
+--    Names of look-ups are not held against Ids, nor what reads as no value of the column; of texts, 255 characters are kept.
+CREATE OR REPLACE TEMP MACRO today_sql(of_table) AS (
+  SELECT 'SELECT l.*, t.Id IS NOT NULL AS is_there, CASE l.field '
+    || string_agg('WHEN ''' || column_name || ''' THEN CAST(t."' || column_name || '" AS VARCHAR)', ' ' ORDER BY column_index)
+    || ' END AS found, CASE l.field '
+    || string_agg('WHEN ''' || column_name || ''' THEN ' || CASE data_type
+        WHEN 'VARCHAR' THEN 'left(l.expected, 255) IS DISTINCT FROM left(t."' || column_name || '", 255)'
+        ELSE '(l.expected IS NULL OR TRY_CAST(' || CASE data_type WHEN 'DATE' THEN 'iso_date' ELSE '' END || '(l.expected) AS '
+          || data_type || ') IS NOT NULL) AND TRY_CAST(' || CASE data_type WHEN 'DATE' THEN 'iso_date' ELSE '' END
+          || '(l.expected) AS ' || data_type || ') IS DISTINCT FROM t."' || column_name || '"' END, ' ' ORDER BY column_index)
+    || ' END AS differs FROM last_told AS l JOIN as_of."' || of_table || '" AS t ON l.root = ''' || of_table
+    || ''' AND t.Id = l.record_id'
+  FROM duckdb_columns()
+  WHERE database_name = current_database() AND schema_name = 'as_of' AND table_name = of_table
+);
+SET VARIABLE records_today = (
+  SELECT today_sql('Account') || ' UNION ALL ' || today_sql('Lead') || ' UNION ALL ' || today_sql('Opportunity') || ' UNION ALL '
+    || today_sql('Case'));
+
+CREATE OR REPLACE TEMP VIEW last_told AS
+SELECT root, record_id, column_name AS field, told.moment AS moment, told.new_value AS expected,
+  told.source_table AS source_table, told.source_id AS source_id
+FROM (
+  SELECT root, record_id, column_name, arg_max({'moment': moment, 'old_value': old_value, 'new_value': new_value, 'by_id': by_id,
+    'source_table': source_table, 'source_id': source_id}, (moment, seq)) AS told
+  FROM all_changes
+  WHERE column_name IS NOT NULL AND replaced_at IS NULL
+  GROUP BY root, record_id, column_name
+)
+WHERE CASE WHEN told.new_value IS NULL THEN told.old_value IS NOT NULL
+  ELSE told.by_id OR NOT ends_with(column_name, 'Id') END;
+
+CREATE OR REPLACE TEMP VIEW all_breaks AS
+SELECT root, record_id, field, moment, expected, found, source_table, source_id, 'inside the chain' AS kind FROM broken_links
+UNION ALL
+SELECT root, record_id, field, moment, expected, found, source_table, source_id, 'against the record of today'
+FROM (  -- a column that no record has a value in was not supplied
+  FROM query(getvariable('records_today'))
+  QUALIFY count(found) OVER (PARTITION BY root, field) > 0
+)
+WHERE differs;

@@ -150,7 +150,8 @@ created AS (
 ),
 merged AS (
   SELECT o.case_id, 'Merge Case' AS activity, m.moment AS occurred_at, coalesce(c.actor, l.LastModifiedById) AS actor,
-    160 AS rank, m.source_table, m.source_id, m.loser_id AS old_value, o.case_id AS new_value, m.into_id AS record_id
+    160 AS rank, m.source_table, m.source_id, m.loser_id AS old_value, o.case_id AS new_value, m.into_id AS record_id,
+    m.estimated AS date_only
   FROM merges AS m
   JOIN case_of AS o ON o.record_id = m.loser_id
   LEFT JOIN "Case" AS l ON l.Id = m.loser_id
@@ -248,7 +249,7 @@ FROM touches AS t
 LEFT JOIN case_touches AS o ON o.source_table = t.source_table AND o.Id = t.Id
 WHERE o.is_copy IS NOT FALSE
 UNION ALL
-SELECT 'Account', Id, 'tells only attributes of its cases' FROM Account;
+SELECT 'Account', NULL, 'tells only attributes of its cases';
 
 -- How attributes changed: the value before the first change, then the value after each. Of the record itself, not of those
 -- merged into it; what people are (team, region) is known only as it is now.

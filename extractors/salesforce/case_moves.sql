@@ -26,10 +26,7 @@ record AS (
   LEFT JOIN RecordType AS t ON t.Id = c.RecordTypeId
 ),
 meaning AS (SELECT * FROM stage_meaning WHERE root = 'Case'),
-flagged AS (
-  SELECT Status AS value, bool_or(coalesce(IsClosed, ClosedDate IS NOT NULL)) AS is_closed
-  FROM "Case" WHERE Status IS NOT NULL GROUP BY Status
-),
+flagged AS (FROM value_flags WHERE root = 'Case'),
 told AS (
   SELECT r.record_type, c.record_id, c.moment, c.actor, c.field, c.old_value, c.new_value, c.seq, c.source_table, c.source_id
   FROM changes AS c

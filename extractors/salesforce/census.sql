@@ -14,3 +14,23 @@ SELECT 'OpportunityHistory', NULL, min(CreatedDate)
 FROM OpportunityHistory
 WHERE IsDeleted IS NOT TRUE OR OpportunityId IN (SELECT Id FROM Opportunity WHERE IsDeleted)
 HAVING count(*) > 0;
+
+-- What the records say, as they are today, of the stages and statuses that they have: for those that no list explains.
+CREATE OR REPLACE TEMP TABLE value_flags AS
+SELECT 'Opportunity' AS root, StageName AS value, bool_or(IsClosed) AS is_closed,
+  CASE WHEN NOT bool_or(IsClosed) THEN FALSE ELSE bool_or(IsWon) FILTER (IsClosed IS NOT FALSE) END AS is_won
+FROM Opportunity
+WHERE StageName IS NOT NULL
+GROUP BY StageName
+UNION ALL
+SELECT 'Case', Status, bool_or(coalesce(IsClosed, ClosedDate IS NOT NULL)), NULL
+FROM "Case"
+WHERE Status IS NOT NULL
+GROUP BY Status
+UNION ALL
+SELECT 'Lead', Status, NULL, bool_or(coalesce(IsConverted, ConvertedDate IS NOT NULL
+    OR coalesce(ConvertedAccountId, ConvertedContactId, ConvertedOpportunityId) IS NOT NULL)
+  OR Id IN (SELECT LeadId FROM LeadHistory WHERE Field = 'leadConverted'))
+FROM Lead
+WHERE Status IS NOT NULL
+GROUP BY Status;

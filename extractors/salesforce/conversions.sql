@@ -31,8 +31,9 @@ LEFT JOIN born AS b ON b.record_id = k.Id
 WHERE k.CreatedDate >= k.lead_created AND b.from_lead IS DISTINCT FROM FALSE;
 
 -- `moment`: the mark 'leadConverted'; else the save that gave the lead its converted status; else the creation of a
--- record that conversion made; else the end of ConvertedDate, though not after the lead's last change; else that last
--- change, the latest it can have been. `date_only` for the last two, and `earliest` bounds them from below.
+-- record that conversion made; else the end of ConvertedDate, though not after the lead's last change nor after the CRM's
+-- clock; else that last change, the latest it can have been. `date_only` for the last two, and `earliest` bounds them from
+-- below.
 CREATE OR REPLACE TEMP TABLE conversions AS
 WITH
 record AS (  -- where nothing says whether a lead is converted, what it became does
@@ -79,10 +80,10 @@ found AS (
   LEFT JOIN last_change AS c ON c.lead_id = l.Id
   WHERE l.is_converted OR m.told IS NOT NULL
 )
-SELECT Id AS lead_id, CreatedDate AS lead_created, Name AS lead_name, Status AS lead_status, IsDeleted AS lead_deleted,
+SELECT Id AS lead_id, CreatedDate AS lead_created, Name AS lead_name, Status AS lead_status,
   ConvertedAccountId AS account_id, ConvertedContactId AS contact_id, ConvertedOpportunityId AS opportunity_id,
   CASE WHEN told IS NOT NULL THEN told.moment
-    WHEN day_end IS NOT NULL THEN greatest(CreatedDate, least(day_end, coalesce(SystemModstamp, LastModifiedDate)))
+    WHEN day_end IS NOT NULL THEN greatest(CreatedDate, least(day_end, coalesce(SystemModstamp, LastModifiedDate), getvariable('clock')))
     ELSE greatest(CreatedDate, coalesce(LastModifiedDate, SystemModstamp, changed)) END AS moment,
   CASE WHEN told IS NOT NULL THEN told.moment - INTERVAL '1 minute'
     ELSE greatest(CreatedDate, day_end - INTERVAL '1 day') END AS earliest,

@@ -52,7 +52,7 @@ formed AS (
 SELECT root, record_id, moment, actor, field, kind, column_name,
   CASE WHEN form = 2 THEN long_id(old_text) ELSE old_text END AS old_value,
   CASE WHEN form = 2 THEN long_id(new_text) ELSE new_text END AS new_value,
-  form > 0 AS by_id, 0::USMALLINT AS seq, TRUE AS chained, source_table, source_id, NULL::TIMESTAMPTZ AS replaced_at,
+  form > 0 AS by_id, 0::USMALLINT AS seq, source_table, source_id, NULL::TIMESTAMPTZ AS replaced_at,
   form::UTINYINT AS form, deleted IS TRUE AS deleted, hash(record_id, moment, what) AS save
 FROM formed;
 
@@ -179,7 +179,7 @@ JOIN snapshot_rows AS s ON s.rowid = c.place
 LEFT JOIN told_later AS l ON l.place = c.place AND l.field = c.field;
 
 INSERT INTO all_changes
-SELECT 'Opportunity', record_id, moment, actor, field, 'field', field, old_value, new_value, FALSE, 0, TRUE, 'OpportunityHistory',
+SELECT 'Opportunity', record_id, moment, actor, field, 'field', field, old_value, new_value, FALSE, 0, 'OpportunityHistory',
   source_id, replaced_at, 0, FALSE, hash(record_id, moment, field)
 FROM untold;
 

@@ -61,7 +61,7 @@ lead_type AS (
 ),
 meaning AS (FROM stage_meaning WHERE root = 'Lead'),
 stated AS (SELECT DISTINCT record_type, since, until FROM meaning WHERE order_basis = 'stated'),
-converted_word AS (SELECT DISTINCT lead_status AS value FROM conversions WHERE lead_status IS NOT NULL),
+converted_word AS (FROM value_flags WHERE root = 'Lead' AND is_won),
 change AS (
   SELECT case_id, record_id, moment, actor, seq, source_table, source_id, old_value, new_value
   FROM changes
@@ -215,7 +215,7 @@ touched AS (
 ),
 made AS (  -- what the conversion made, not what it found: in the same transaction
   SELECT c.lead_id AS case_id, 'Create ' || k.source_table AS activity, k.CreatedDate AS occurred_at,
-    k.CreatedById AS actor, 160 AS rank, 3 - k.place AS seq, k.Id AS record_id, k.source_table, k.Id AS source_id,
+    k.CreatedById AS actor, 161 AS rank, 3 - k.place AS seq, k.Id AS record_id, k.source_table, k.Id AS source_id,
     k.Name AS new_value
   FROM lead_conversions AS c
   JOIN conversion_links AS k ON k.lead_id = c.lead_id
@@ -244,61 +244,61 @@ SELECT coalesce(s.survivor_id, f.case_id) AS case_id, f.activity, f.occurred_at,
 FROM found AS f
 LEFT JOIN survivor AS s ON s.loser_id = f.case_id;
 
+-- A reason without a row holds for all rows of its table that have no other.
 CREATE OR REPLACE TEMP VIEW unused AS
 WITH
-aside AS (SELECT source_table, source_id, min(reason) AS reason FROM set_aside GROUP BY ALL),
 gone AS (SELECT Id FROM Lead WHERE IsDeleted AND Id NOT IN (SELECT loser_id FROM merges WHERE root = 'Lead')),
 linked AS (
-  SELECT k.Id, max(c.moment) AS moment
-  FROM (SELECT lead_id, account_id AS Id FROM conversions UNION ALL SELECT lead_id, contact_id FROM conversions
-    UNION ALL SELECT lead_id, opportunity_id FROM conversions) AS k
-  JOIN conversions AS c ON c.lead_id = k.lead_id AND c.moment <= as_of()
-  WHERE k.Id IS NOT NULL
-  GROUP BY k.Id
+  SELECT unnest([account_id, contact_id, opportunity_id]) AS Id FROM conversions WHERE moment <= as_of()
 ),
 became AS (
   SELECT 'Account' AS source_table, Id FROM Account
   UNION ALL SELECT 'Contact', Id FROM Contact
   UNION ALL SELECT 'Opportunity', Id FROM Opportunity
 )
-SELECT 'Lead' AS source_table, Id AS source_id, 'deleted row' AS reason FROM Lead WHERE IsDeleted
+SELECT source_table, source_id, reason FROM set_aside
+WHERE source_table IN ('LeadHistory', 'OpportunityFieldHistory', 'OpportunityHistory')
 UNION ALL
-SELECT 'LeadHistory', h.Id, CASE WHEN a.reason IS NOT NULL THEN a.reason
-    WHEN h.LeadId IN (SELECT Id FROM gone) THEN 'the lead is deleted'
+SELECT 'Lead', Id, 'deleted row' FROM Lead WHERE IsDeleted
+UNION ALL
+SELECT 'LeadHistory', h.Id, CASE WHEN h.LeadId IN (SELECT Id FROM gone) THEN 'the lead is deleted'
     WHEN h.Field = 'created' THEN 'the lead itself tells its creation'
     WHEN h.Field = 'leadMerged' THEN 'the lead that went into this one tells the merge'
     WHEN h.Field = 'leadConverted' THEN 'an earlier row tells the conversion'
     WHEN h.Field = 'Status' AND h.NewValue IS NULL THEN 'names no new status'
     WHEN h.Field = 'Status' THEN 'the conversion itself' END
 FROM LeadHistory AS h
-LEFT JOIN aside AS a ON a.source_table = 'LeadHistory' AND a.source_id = h.Id
-WHERE a.reason IS NOT NULL OR h.LeadId IN (SELECT Id FROM gone)
-  OR h.Field IN ('created', 'leadMerged', 'leadConverted', 'Status')
+WHERE (h.LeadId IN (SELECT Id FROM gone) OR h.Field IN ('created', 'leadMerged', 'leadConverted', 'Status'))
+  AND h.Id NOT IN (SELECT source_id FROM set_aside WHERE source_table = 'LeadHistory')
 UNION ALL
-SELECT 'CampaignMember', Id, CASE WHEN IsDeleted THEN 'deleted row' WHEN LeadId IS NULL THEN 'membership of a contact'
-    ELSE 'the lead is deleted or unknown' END
+SELECT 'CampaignMember', Id, CASE WHEN IsDeleted THEN 'deleted row' ELSE 'membership of a contact' END
 FROM CampaignMember
+WHERE IsDeleted OR LeadId IS NULL
 UNION ALL
-SELECT b.source_table, b.Id, CASE WHEN l.moment IS NULL THEN 'no lead was converted into it'
-    WHEN b.Id IN (SELECT Id FROM conversion_links WHERE is_shadow) THEN 'the person account itself'
+SELECT source_table, Id, CASE WHEN Id IN (SELECT Id FROM conversion_links WHERE is_shadow) THEN 'the person account itself'
     ELSE 'not made by the conversion' END
-FROM became AS b
-LEFT JOIN linked AS l ON l.Id = b.Id
+FROM became
+WHERE Id IN (SELECT Id FROM linked WHERE Id IS NOT NULL)
 UNION ALL
-SELECT 'AccountHistory', Id, 'changes the account, not the lead' FROM AccountHistory
-UNION ALL
-SELECT h.source_table, h.Id, coalesce(a.reason, CASE WHEN l.moment IS NULL THEN 'no lead was converted into the opportunity'
-    ELSE 'tells no ending of the opportunity since the conversion' END)
+SELECT h.source_table, h.Id, 'tells no ending of the opportunity since the conversion'
 FROM (SELECT 'OpportunityFieldHistory' AS source_table, Id, OpportunityId FROM OpportunityFieldHistory
   UNION ALL SELECT 'OpportunityHistory', Id, OpportunityId FROM OpportunityHistory) AS h
-LEFT JOIN aside AS a ON a.source_table = h.source_table AND a.source_id = h.Id
-LEFT JOIN linked AS l ON l.Id = h.OpportunityId
+WHERE h.OpportunityId IN (SELECT Id FROM linked WHERE Id IS NOT NULL)
+  AND h.Id NOT IN (SELECT source_id FROM set_aside WHERE source_table IN ('OpportunityFieldHistory', 'OpportunityHistory'))
 UNION ALL
 FROM no_touches
 UNION ALL
-SELECT source_table, Id, 'about no lead' FROM touches WHERE moved_from IS NULL
+FROM mails_aside
 UNION ALL
-FROM mails_aside;
+SELECT 'CampaignMember', NULL, 'the lead is deleted or unknown'
+UNION ALL
+SELECT unnest(['Account', 'Contact', 'Opportunity']), NULL, 'no lead was converted into it'
+UNION ALL
+SELECT 'AccountHistory', NULL, 'changes the account, not the lead'
+UNION ALL
+SELECT unnest(['OpportunityFieldHistory', 'OpportunityHistory']), NULL, 'no lead was converted into the opportunity'
+UNION ALL
+SELECT unnest(['Task', 'Event']), NULL, 'about no lead';
 
 CREATE OR REPLACE TEMP VIEW attributes AS
 WITH

@@ -222,7 +222,7 @@ WHERE root = 'Opportunity' AND column_name = 'StageName' AND new_value IS NULL
 UNION ALL
 SELECT 'OpportunityHistory', source_id, 'shows the opportunity as it was created' FROM first_snapshots
 UNION ALL
-SELECT source_table, source_id, 'changes the lead, not the opportunity' FROM changes WHERE root = 'Lead'
+SELECT 'LeadHistory', NULL, 'changes the lead, not the opportunity'
 UNION ALL
 SELECT 'Opportunity', Id, 'deleted row' FROM Opportunity WHERE IsDeleted
 UNION ALL
@@ -230,9 +230,7 @@ SELECT 'Lead', Id, CASE WHEN IsDeleted THEN 'deleted row' WHEN ConvertedOpportun
   THEN 'became no opportunity' ELSE 'became an opportunity that is not known' END
 FROM Lead
 UNION ALL
-SELECT 'Account', Id, 'gives attributes only' FROM Account
-UNION ALL
-SELECT 'OpportunityLineItem', Id, 'gives attributes only' FROM OpportunityLineItem
+SELECT unnest(['Account', 'OpportunityLineItem']), NULL, 'gives attributes only'
 UNION ALL
 SELECT 'Quote', Id, 'deleted row' FROM Quote WHERE IsDeleted
 UNION ALL

@@ -11,16 +11,10 @@ named AS (
   WHERE root = 'Opportunity'
   GROUP BY value
 ),
-flagged AS (
-  SELECT StageName AS value, bool_or(IsClosed) AS is_closed, bool_or(IsWon) FILTER (IsClosed) AS is_won
-  FROM Opportunity
-  WHERE StageName IS NOT NULL
-  GROUP BY StageName
-),
 explained AS (
   SELECT value, coalesce(n.is_closed, f.is_closed, FALSE) AS is_closed, coalesce(n.is_won, f.is_won) AS is_won
   FROM named AS n
-  FULL JOIN flagged AS f USING (value)
+  FULL JOIN (FROM value_flags WHERE root = 'Opportunity') AS f USING (value)
 ),
 -- The record type of a record over time, where changes of it are tracked; else the one it has.
 type_word AS (
@@ -47,8 +41,10 @@ type_span AS (
 ),
 record AS (
   SELECT o.Id, o.CreatedDate, o.CreatedById, o.StageName, o.LastStageChangeDate, o.CloseDate,
-    coalesce(o.SystemModstamp, o.LastModifiedDate) AS modified, coalesce(t.DeveloperName, '') AS record_type
+    coalesce(o.SystemModstamp, o.LastModifiedDate) AS modified, coalesce(n.SystemModstamp, n.LastModifiedDate) AS modified_today,
+    coalesce(t.DeveloperName, '') AS record_type
   FROM Opportunity AS o
+  JOIN as_of.Opportunity AS n ON n.Id = o.Id
   LEFT JOIN RecordType AS t ON t.Id = o.RecordTypeId
 ),
 change AS (  -- a change of record type in the same save holds for the new stage, not for the old one
@@ -120,7 +116,7 @@ unseen AS (
 closed_unseen AS (  -- a stage that only the record of today tells is known since its last modification, not earlier
   SELECT u.Id AS OpportunityId, e.moment AS occurred_at, u.actor, u.source_table, u.source_id, u.value AS new_value,
     CASE WHEN u.from_the_start AND NOT u.by_snapshot AND NOT u.changes_known AND NOT u.tracked_then
-      THEN greatest(e.moment, u.modified) ELSE e.moment END AS recorded_at,
+      THEN greatest(e.moment, u.modified_today) ELSE e.moment END AS recorded_at,
     NOT u.by_snapshot AND NOT u.from_the_start AND u.LastStageChangeDate IS NULL AS date_only,
     coalesce(first_type.record_type, u.record_type) AS record_type
   FROM unseen AS u

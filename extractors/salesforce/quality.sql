@@ -193,7 +193,7 @@ SELECT 'person account', 'Account', 'Account', count(*), min(Id, 3), NULL FROM A
 WHERE (IsPersonAccount OR PersonContactId IS NOT NULL) AND IsDeleted IS NOT TRUE
 UNION ALL
 SELECT 'conversion undated', 'Lead', 'Lead', count(*), min(lead_id, 3), NULL FROM conversions
-WHERE date_only AND moment <= as_of() AND lead_deleted IS NOT TRUE
+WHERE date_only AND moment <= as_of() AND lead_id IN (SELECT Id FROM Lead WHERE IsDeleted IS NOT TRUE)
 UNION ALL
 SELECT 'stale flag', 'Case', 'CaseMilestone', count(*), min(Id, 3), NULL FROM CaseMilestone
 WHERE IsDeleted IS NOT TRUE AND TargetDate <= as_of() AND NOT (IsCompleted IS TRUE AND CompletionDate IS NULL)

@@ -101,9 +101,6 @@ WHERE greatest(l.LastModifiedDate, l.SystemModstamp, c.moment, m.moment, l.First
 -- A stage tells whether it is closed and won, and where nothing else does, its usual probability and forecast category.
 CREATE OR REPLACE TEMP TABLE opportunity_before AS
 WITH
-flagged AS (  -- stages that no list names: the flags of the records that have them
-  SELECT StageName, bool_or(IsClosed) AS is_closed, bool_or(IsWon) AS is_won FROM as_of.Opportunity GROUP BY StageName
-),
 last_move AS (
   SELECT record_id, max(moment) AS moment FROM changes WHERE root = 'Opportunity' AND column_name = 'StageName' GROUP BY record_id
 ),
@@ -122,7 +119,7 @@ staged AS (
   LEFT JOIN RecordType AS t ON t.Id = o.RecordTypeId
   LEFT JOIN stage_meaning AS n ON n.root = 'Opportunity' AND n.record_type = coalesce(t.DeveloperName, '')
     AND n.value = o.StageName AND n.since <= as_of() AND n.until > as_of()
-  LEFT JOIN flagged AS f ON f.StageName = o.StageName
+  LEFT JOIN value_flags AS f ON f.root = 'Opportunity' AND f.value = o.StageName
   LEFT JOIN OpportunityStage AS s ON s.ApiName = o.StageName
   LEFT JOIN last_move AS m ON m.record_id = o.Id
   WHERE greatest(o.LastModifiedDate, o.SystemModstamp, o.LastStageChangeDate) > as_of() OR u.record_id IS NOT NULL
@@ -156,9 +153,6 @@ FROM valued;
 -- A case that was closed by the moment was closed at its last closing by then.
 CREATE OR REPLACE TEMP TABLE case_before AS
 WITH
-flagged AS (
-  SELECT Status, bool_or(coalesce(IsClosed, ClosedDate IS NOT NULL)) AS is_closed FROM as_of."Case" GROUP BY Status
-),
 moved AS (
   SELECT c.*, map_contains(u.before, 'Status') IS TRUE AS moved_later, map_contains(u.before, 'IsClosed') IS TRUE AS closed_told,
     coalesce(t.DeveloperName, '') AS record_type, c.ClosedDate > as_of() AS closed_later
@@ -190,7 +184,7 @@ meant AS (
   FROM moved AS k
   LEFT JOIN stage_meaning AS n ON n.root = 'Case' AND n.record_type = k.record_type AND n.value = k.Status
     AND n.since <= as_of() AND n.until > as_of()
-  LEFT JOIN flagged AS f ON f.Status = k.Status
+  LEFT JOIN value_flags AS f ON f.root = 'Case' AND f.value = k.Status
   LEFT JOIN closing AS g ON g.record_id = k.Id
 )
 SELECT k.* EXCLUDE (moved_later, closed_told, record_type, closed_later, last_closing, was_closed, meant_closed, came_later)
@@ -313,46 +307,3 @@ JOIN columns_unknown AS k ON k."table" = r."table"
 LEFT JOIN undone AS u ON u.root = r."table" AND u.record_id = r.Id
 WHERE as_of() < coalesce(getvariable('clock'), TIMESTAMPTZ 'infinity')
   AND (k.floats IS NOT NULL OR coalesce(r.changed > as_of(), TRUE));
-
--- 5. Broken chains, for whoever checks the data: inside a history, and where it ends elsewhere than the record of today.
---    Names of look-ups are not held against Ids, nor what reads as no value of the column; of texts, 255 characters are kept.
-CREATE OR REPLACE TEMP MACRO today_sql(of_table) AS (
-  SELECT 'SELECT l.*, t.Id IS NOT NULL AS is_there, CASE l.field '
-    || string_agg('WHEN ''' || column_name || ''' THEN CAST(t."' || column_name || '" AS VARCHAR)', ' ' ORDER BY column_index)
-    || ' END AS found, CASE l.field '
-    || string_agg('WHEN ''' || column_name || ''' THEN ' || CASE data_type
-        WHEN 'VARCHAR' THEN 'left(l.expected, 255) IS DISTINCT FROM left(t."' || column_name || '", 255)'
-        ELSE '(l.expected IS NULL OR TRY_CAST(' || CASE data_type WHEN 'DATE' THEN 'iso_date' ELSE '' END || '(l.expected) AS '
-          || data_type || ') IS NOT NULL) AND TRY_CAST(' || CASE data_type WHEN 'DATE' THEN 'iso_date' ELSE '' END
-          || '(l.expected) AS ' || data_type || ') IS DISTINCT FROM t."' || column_name || '"' END, ' ' ORDER BY column_index)
-    || ' END AS differs FROM last_told AS l JOIN as_of."' || of_table || '" AS t ON l.root = ''' || of_table
-    || ''' AND t.Id = l.record_id'
-  FROM duckdb_columns()
-  WHERE database_name = current_database() AND schema_name = 'as_of' AND table_name = of_table
-);
-SET VARIABLE records_today = (
-  SELECT today_sql('Account') || ' UNION ALL ' || today_sql('Lead') || ' UNION ALL ' || today_sql('Opportunity') || ' UNION ALL '
-    || today_sql('Case'));
-
-CREATE OR REPLACE TEMP VIEW last_told AS
-SELECT root, record_id, column_name AS field, told.moment AS moment, told.new_value AS expected,
-  told.source_table AS source_table, told.source_id AS source_id
-FROM (
-  SELECT root, record_id, column_name, arg_max({'moment': moment, 'old_value': old_value, 'new_value': new_value, 'by_id': by_id,
-    'source_table': source_table, 'source_id': source_id}, (moment, seq)) AS told
-  FROM all_changes
-  WHERE column_name IS NOT NULL AND replaced_at IS NULL
-  GROUP BY root, record_id, column_name
-)
-WHERE CASE WHEN told.new_value IS NULL THEN told.old_value IS NOT NULL
-  ELSE told.by_id OR NOT ends_with(column_name, 'Id') END;
-
-CREATE OR REPLACE TEMP VIEW all_breaks AS
-SELECT root, record_id, field, moment, expected, found, source_table, source_id, 'inside the chain' AS kind FROM broken_links
-UNION ALL
-SELECT root, record_id, field, moment, expected, found, source_table, source_id, 'against the record of today'
-FROM (  -- a column that no record has a value in was not supplied
-  FROM query(getvariable('records_today'))
-  QUALIFY count(found) OVER (PARTITION BY root, field) > 0
-)
-WHERE differs;

@@ -17,7 +17,7 @@ logged_email AS (
 ),
 work AS (
   SELECT 'Task' AS source_table, t.Id, t.AccountId, t.WhatId, t.WhoId, t.CreatedDate,
-    coalesce(t.SystemModstamp, t.LastModifiedDate) AS modified, coalesce(t.OwnerId, t.CreatedById) AS actor,
+    coalesce(t.OwnerId, t.CreatedById) AS actor,
     CASE WHEN e.activity IS NOT NULL THEN e.activity
       WHEN t.TaskSubtype = 'ListEmail' THEN 'Outbound Email'
       WHEN t.TaskSubtype = 'Email' THEN 'Email'
@@ -39,8 +39,7 @@ work AS (
   LEFT JOIN logged_email AS e ON e.ActivityId = t.Id
   UNION ALL
   -- the day of an event that lasts all day is written as midnight UTC: it is the org's day, whatever its zone
-  SELECT 'Event', Id, AccountId, WhatId, WhoId, CreatedDate, coalesce(SystemModstamp, LastModifiedDate),
-    coalesce(OwnerId, CreatedById), 'Meeting',
+  SELECT 'Event', Id, AccountId, WhatId, WhoId, CreatedDate, coalesce(OwnerId, CreatedById), 'Meeting',
     CASE WHEN IsAllDayEvent OR coalesce(StartDateTime, ActivityDateTime) IS NULL
       THEN end_of_day(coalesce(ActivityDate, CAST(StartDateTime AT TIME ZONE 'UTC' AS DATE)))
       ELSE coalesce(StartDateTime, ActivityDateTime) END,
@@ -60,11 +59,16 @@ judged AS (
   FROM work AS w
   LEFT JOIN people AS p ON p.Id = w.actor
 ),
+last_change AS (  -- as it is today: whether a later conversion moved it
+  SELECT 'Task' AS source_table, Id, coalesce(SystemModstamp, LastModifiedDate) AS modified FROM as_of.Task
+  UNION ALL
+  SELECT 'Event', Id, coalesce(SystemModstamp, LastModifiedDate) FROM as_of.Event
+),
 moved AS (  -- a conversion moves a lead's activities to the contact: those done before it were done for the lead
   SELECT j.source_table, j.Id, arg_min({'lead_id': c.lead_id, 'moment': c.moment}, (c.moment, c.lead_id)) AS lead
   FROM judged AS j
   JOIN conversions AS c ON c.contact_id = j.WhoId AND j.CreatedDate >= c.lead_created AND j.recorded_at <= c.moment
-    AND coalesce(j.modified >= c.earliest, TRUE)
+  JOIN last_change AS n ON n.source_table = j.source_table AND n.Id = j.Id AND coalesce(n.modified >= c.earliest, TRUE)
   WHERE j.reason IS NULL
   GROUP BY j.source_table, j.Id
 )

@@ -21,7 +21,11 @@ from crmmining.imperfections import imperfections
 from crmmining.periods import PERIODS, Period
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
-_MEMORY = "2GiB"
+_DATABASE: dict[str, str | bool | int | float | list[str]] = {
+    "memory_limit": "1.5GiB",
+    "python_enable_replacements": False,  # a name in SQL is a table, never what Python calls so
+    "checkpoint_threshold": "1TB",  # what lives in memory gains nothing from being written out on the way
+}
 
 Moment = datetime | date | str
 Words = str | Sequence[str] | None
@@ -60,7 +64,7 @@ def connect(
     org = catalogue.source.org
     extracted = org.extracted_at if extracted_at is None else extracted_at
     spill = tempfile.mkdtemp(prefix="crmmining-")  # for what does not fit into the memory for tables
-    database = duckdb.connect(":memory:", config={"memory_limit": _MEMORY, "temp_directory": spill})
+    database = duckdb.connect(":memory:", config=_DATABASE | {"temp_directory": spill})
     weakref.finalize(database, shutil.rmtree, spill, ignore_errors=True)
     loaded = tables.load(
         sources.read(source, table_names=table_names),

@@ -6,6 +6,8 @@ from typing import Any
 
 import duckdb
 
+from .silence import silent
+
 ANA, BOB, ROBOT, GUEST = (
     "005000000000001AAA",
     "005000000000002AAA",
@@ -83,8 +85,8 @@ class Told:
 
     def unused(self) -> dict[tuple[str, str], str]:
         """Reason by table and Id, of the rows that tell no event."""
-        query = "SELECT * FROM unused AS u ANTI JOIN events AS e USING (source_table, source_id)"
-        return {(table, row): reason for table, row, reason in self._connection.sql(query).fetchall()}
+        told = silent(self._connection, *_OWN)
+        return {(table, row): reason for table, row, reason in told if reason is not None}
 
     def attributes(self, attribute: str) -> list[tuple[Any, ...]]:
         """Month, day and time, place in the second and value of one attribute of all cases."""
@@ -96,12 +98,7 @@ class Told:
 
     def without_rule(self) -> list[tuple[str, str]]:
         """Rows of the process's own tables that neither tell an event nor have a reason for it."""
-        rows = " UNION ALL ".join(
-            f"SELECT '{name}' AS source_table, Id AS source_id FROM \"{name}\"" for name in _OWN
-        )
-        known = "SELECT source_table, source_id FROM"
-        query = f"{rows} EXCEPT {known} events EXCEPT {known} unused"
-        return sorted(self._connection.sql(query).fetchall())
+        return [(table, row) for table, row, reason in silent(self._connection, *_OWN) if reason is None]
 
 
 def tell(

@@ -5,6 +5,8 @@ from typing import Any
 
 import duckdb
 
+from .silence import silent
+
 Extract = Callable[[str, dict[str, list[Any]]], Any]
 ANA, BEN = "005000000000001AAA", "005000000000002AAA"
 ACCOUNT = ["Id CreatedDate CreatedById Name", ("A", "2024-01-01 09:00", ANA, "Acme")]
@@ -83,7 +85,7 @@ def test_every_row_without_an_event_has_its_reason(
         ("2024-01-01 09:00", "Create Account", "A"),
         (WHEN, "Convert Lead", "l1"),
     ]
-    assert connection.sql("FROM unused ORDER BY ALL").fetchall() == [
+    assert silent(connection, *tables) == [
         ("AccountHistory", "h1", "the account itself tells its creation"),
         ("AccountHistory", "h2", "old and new value are the same"),
         ("Case", "C", "case of no account"),
@@ -93,7 +95,6 @@ def test_every_row_without_an_event_has_its_reason(
         ("Lead", "M", "converted into no account"),
         ("Lead", "N", "deleted row"),
         ("Lead", "P", "its history tells the conversion"),
-        ("LeadHistory", "l1", "tells no conversion into an account"),
         ("LeadHistory", "l2", "tells no conversion into an account"),
         ("Opportunity", "O", "opportunity of no account"),
         ("OpportunityHistory", "s1", "tells no ending or reopening of an account's opportunity"),

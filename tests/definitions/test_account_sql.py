@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
+import pytest
+
 Extract = Callable[[str, dict[str, list[Any]]], Any]
 ANA, BEN = "005000000000001AAA", "005000000000002AAA"
 ACCOUNT = ["Id CreatedDate CreatedById Name", ("A", "2024-01-01 09:00", ANA, "Acme")]
@@ -70,6 +73,29 @@ def test_an_account_gathers_contacts_opportunities_and_cases(extract: Extract) -
         ("2024-01-11 09:00", "Open Case", "D"),
         ("2024-01-12 09:00", "Close Case", "D"),
     ]
+
+
+def test_a_case_closed_at_its_creation_is_opened_before(extract: Extract) -> None:
+    moment = "2024-01-08 09:00"
+    cases = [
+        "Id AccountId CreatedDate Status IsClosed ClosedDate IsClosedOnCreate",
+        ("C", "A", moment, "Closed", True, moment, True),
+    ]
+    log = extract("account", {"Account": ACCOUNT, "Case": cases})
+    assert log.rows("A", "source_id")[1:] == [(moment, "Open Case", "C"), (moment, "Close Case", "C")]
+
+
+@pytest.mark.parametrize(("as_of", "told"), [("2024-01-25 00:00Z", 1), ("2024-02-02 00:00Z", 0)])
+def test_a_lead_deleted_later_was_converted_before(
+    extract: Extract, connection: duckdb.DuckDBPyConnection, as_of: str, told: int
+) -> None:
+    connection.execute(f"SET VARIABLE as_of = TIMESTAMPTZ '{as_of}'")
+    lead = [
+        "Id CreatedDate ConvertedAccountId ConvertedDate SystemModstamp IsDeleted",
+        ("L", "2024-01-20 09:00", "A", "2024-01-22", "2024-02-01 09:00", True),
+    ]
+    log = extract("account", {"Account": ACCOUNT, "Lead": lead})
+    assert log.events.filter(activity="Convert Lead").height == told
 
 
 def test_conversions_land_on_new_and_existing_accounts(extract: Extract) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from .silence import silent
+
 Extract = Callable[[str, dict[str, list[Any]]], Any]
 LEAD = (
     "Id CreatedDate Status IsConverted ConvertedDate ConvertedAccountId ConvertedContactId "
@@ -40,6 +42,14 @@ def test_a_conversion_makes_account_contact_and_opportunity_in_one_second(extrac
     ]
 
 
+def test_a_conversion_of_the_last_day_told_has_happened(
+    extract: Extract, connection: duckdb.DuckDBPyConnection
+) -> None:
+    connection.execute("SET VARIABLE clock = TIMESTAMPTZ '2024-01-05 12:00Z'")
+    log = extract("lead", {"Lead": lead(changed=None)})
+    assert log.rows("L", "date_only")[1:] == [("2024-01-05 12:00", "Convert Lead", True)]
+
+
 def test_what_was_there_before_the_conversion_was_not_made_by_it(
     extract: Extract, connection: duckdb.DuckDBPyConnection
 ) -> None:
@@ -50,10 +60,9 @@ def test_what_was_there_before_the_conversion_was_not_made_by_it(
         (AT, "Create Opportunity"),
         (AT, "Convert Lead"),
     ]
-    silent = "SELECT source_id, reason FROM unused WHERE source_table IN ('Account', 'Contact') ORDER BY ALL"
-    assert connection.sql(silent).fetchall() == [
-        ("A", "not made by the conversion"),
-        ("K", "not made by the conversion"),
+    assert silent(connection, "Account", "Contact") == [
+        ("Account", "A", "not made by the conversion"),
+        ("Contact", "K", "not made by the conversion"),
     ]
 
 
@@ -137,8 +146,7 @@ def test_a_person_account_is_made_without_a_contact_of_its_own(
         (AT, "Create Account"),
         (AT, "Convert Lead"),
     ]
-    silent = "SELECT source_id, reason FROM unused WHERE source_table = 'Contact'"
-    assert connection.sql(silent).fetchall() == [("K", "the person account itself")]
+    assert silent(connection, "Contact") == [("Contact", "K", "the person account itself")]
     account = extract("account", {})
     assert account.trace("A") == [(AT, "Create Account"), (AT, "Convert Lead")]
 

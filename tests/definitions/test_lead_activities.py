@@ -5,6 +5,8 @@ from typing import Any
 
 import duckdb
 
+from .silence import silent
+
 Extract = Callable[[str, dict[str, list[Any]]], Any]
 LEAD = "Id CreatedDate CreatedById Status IsConverted OwnerId"
 HISTORY = "Id LeadId CreatedDate Field OldValue NewValue"
@@ -112,8 +114,7 @@ def test_every_row_without_an_event_has_its_reason(
         "EmailMessage": ["Id ActivityId CreatedDate", ("e1", None, when), ("e2", "t1", when)],
     }  # fmt: skip
     log = extract("lead", tables)
-    told = connection.sql("FROM unused ORDER BY ALL").fetchall()
-    assert told == [
+    assert silent(connection, *tables) == [
         ("CampaignMember", "m1", "membership of a contact"),
         ("Contact", "K", "no lead was converted into it"),
         ("EmailMessage", "e1", "logged by no task"),
@@ -122,7 +123,6 @@ def test_every_row_without_an_event_has_its_reason(
         ("LeadHistory", "h1", "the lead itself tells its creation"),
         ("LeadHistory", "h2", "old and new value are the same"),
         ("LeadHistory", "h3", "name row beside an Id row"),
-        ("LeadHistory", "h5", "an earlier row tells the conversion"),
         ("LeadHistory", "h6", "the conversion itself"),
         ("LeadHistory", "h7", "the lead is deleted"),
         ("LeadHistory", "h8", "names no new status"),
@@ -131,7 +131,6 @@ def test_every_row_without_an_event_has_its_reason(
         ("Task", "t1", "about no lead"),
         ("Task", "t2", "planned, not done"),
     ]
-    # a reason holds where there is no event: h5 tells the conversion
     assert log.rows("L", "source_id") == [
         ("2024-01-01 09:00", "Create Lead", "L"),
         ("2024-01-03 09:00", "Change Owner", "h4"),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -197,7 +198,11 @@ def test_created_closed_is_a_creation_and_a_closing_in_one_second(extract: Extra
         ("2024-01-01 09:01", "2024-02-10"),  # only the record of that day tells
     ],
 )
-def test_since_when_a_stage_without_changes_is_known(extract: Extract, first_row: str, known: str) -> None:
+@pytest.mark.parametrize("as_of", ["2024-01-20 00:00Z", "2024-03-01 00:00Z"])
+def test_since_when_a_stage_without_changes_is_known(
+    extract: Extract, connection: duckdb.DuckDBPyConnection, first_row: str, known: str, as_of: str
+) -> None:
+    connection.execute(f"SET VARIABLE as_of = TIMESTAMPTZ '{as_of}'")
     log = extract(
         "opportunity",
         {

@@ -170,6 +170,7 @@ def test_what_a_conversion_moved_is_the_leads_before_and_after(
         ("t1", "K", "2024-01-02 09:00", "2024-01-03 09:00", "2024-01-05 10:30"),
         ("t2", "K", "2024-01-02 09:00", "2024-01-03 09:00", "2024-01-03 09:00"),  # never moved
         ("t3", "K", "2023-12-02 09:00", "2024-01-03 09:00", "2024-01-05 10:30"),  # older than the lead
+        ("t4", "K", "2024-01-02 09:00", "2024-01-03 09:00", "2024-01-04 12:00"),  # changed later, not moved
     ]
     log = extract("lead", {"Lead": CONVERTED, "LeadHistory": MARK, "Task": tasks})
     assert activities(log) == {"t1": "Task"}

@@ -26,7 +26,7 @@ class Told:
     def changes(self, columns: str = "source_id old_value new_value") -> list[tuple[Any, ...]]:
         """The named columns of every change, by time and in the order within it."""
         return self.rows(
-            f"SELECT {', '.join(columns.split())} FROM changes ORDER BY moment, column_name, seq, source_id"  # noqa: S608
+            f"SELECT {', '.join(columns.split())} FROM told ORDER BY moment, column_name, seq, source_id"  # noqa: S608
         )
 
     def aside(self) -> list[tuple[Any, ...]]:
@@ -37,10 +37,19 @@ class Told:
 Tell = Callable[..., Told]
 
 
+TOLD = """
+CREATE OR REPLACE TEMP VIEW told AS
+SELECT c.*, NOT EXISTS (FROM broken_links AS b WHERE b.source_table = c.source_table AND b.source_id = c.source_id
+  AND b.field = c.column_name) AS chained
+FROM changes AS c
+"""
+
+
 def shared_files(catalogue: Catalogue) -> list[str]:
-    """The SQL files up to the one that makes records what they were; later ones build on it."""
+    """The SQL files up to the one that makes records what they were, and the one that looks for breaks."""
     files = catalogue.source.sql
-    return [*files.census, *files.history, *files.shared[: files.shared.index("state.sql") + 1]]
+    shared = files.shared[: files.shared.index("state.sql") + 1]
+    return [*files.census, *files.history, *shared, "breaks.sql"]
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +73,7 @@ def tell(catalogue: Catalogue) -> Iterator[Tell]:
         )
         con.execute("CREATE TABLE stated_automated (value VARCHAR)")
         texts = [(FOLDER / name).read_text(encoding="utf-8") for name in shared_files(catalogue)]
+        texts.append(TOLD)
 
         def run(at: str | None = None, tracking: Table = (), **tables: Table) -> Told:
             con.execute("SET VARIABLE as_of = ?::TIMESTAMPTZ", [at])

@@ -21,7 +21,7 @@ def test_a_chain_that_holds(tell: Tell) -> None:
         ],
     )  # fmt: skip
     assert told.rows(BREAKS) == []
-    assert told.rows("SELECT DISTINCT chained FROM changes") == [(True,)]
+    assert told.rows("SELECT DISTINCT chained FROM told") == [(True,)]
 
 
 def test_a_missing_link_is_told_where_it_is_missed(tell: Tell) -> None:

@@ -82,7 +82,7 @@ def test_what_field_history_tells_within_five_seconds_is_told_once(tell: Tell, s
 def test_six_seconds_are_two_changes(tell: Tell) -> None:
     row = ("h1", "O", "2024-01-02 09:00:06", "U", "StageName", "Prospecting", "Proposal")
     told = tell(OpportunityHistory=SAVES, OpportunityFieldHistory=[FIELD, row])
-    stages = "SELECT source_id, chained FROM changes WHERE column_name = 'StageName' ORDER BY moment"
+    stages = "SELECT source_id, chained FROM told WHERE column_name = 'StageName' ORDER BY moment"
     assert told.rows(stages) == [("s2", True), ("h1", False)]
 
 

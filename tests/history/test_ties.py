@@ -14,7 +14,7 @@ def order(tell: Tell, *rows: tuple[str, str, str], before: tuple[Any, ...] = ())
     """(Id, chained) of the rows (Id, old, new) of one second, in the order told."""
     told = tell(CaseHistory=[BARE, *before, *((i, "C", NOON, "Status", old, new) for i, old, new in rows)])
     second = f"WHERE moment = '{NOON}'"
-    return told.rows(f"SELECT source_id, chained FROM changes {second} ORDER BY seq")  # noqa: S608
+    return told.rows(f"SELECT source_id, chained FROM told {second} ORDER BY seq")  # noqa: S608
 
 
 def test_there_and_back(tell: Tell) -> None:
@@ -71,7 +71,7 @@ def test_fields_and_records_of_one_second_are_no_ties(tell: Tell) -> None:
             ("h3", "D", NOON, "Status", "A", "B"),
         ]
     )
-    assert told.rows("SELECT DISTINCT seq, chained FROM changes") == [(0, True)]
+    assert told.rows("SELECT DISTINCT seq, chained FROM told") == [(0, True)]
 
 
 def test_a_later_row_does_not_settle_an_earlier_second(tell: Tell) -> None:

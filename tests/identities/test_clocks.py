@@ -31,7 +31,7 @@ ROWS = {
 }
 LAGGING = (
     "the newest row is of 2024-01-16 12:00 UTC, 4.0 days before the newest of all tables, a longer pause "
-    "than ever: if its extraction stopped there, figures of what came later are too low"
+    "than ever"
 )
 AHEAD = (
     "as_of is 5.5 days after the newest row (2024-01-20 12:00 UTC): nothing is known between, and what is "

@@ -1,12 +1,12 @@
 """The four event logs against a second, naive implementation, written from the words of the definitions.
 
 `naive_log` knows the TOML and the reference of Salesforce, not the SQL: loops over the rows of the CSV files.
-Events are compared as multisets first, then in log order.
+Events are compared as multisets first, then in log order; cases by what was seen of their beginning.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +91,11 @@ def keys_of_log(log: cm.EventLog) -> list[Key]:
     ]  # fmt: skip
 
 
+def cases_of_log(log: cm.EventLog) -> dict[str, tuple[datetime, bool]]:
+    columns = log.cases.select("case_id", "created_at", "truncated")
+    return {case: (created, truncated) for case, created, truncated in columns.iter_rows()}
+
+
 def differences(mine: list[Key], theirs: list[Key]) -> list[tuple[str, Key]]:
     """Events that only one of the two tells, those of one case together."""
     one, other = Counter(mine), Counter(theirs)
@@ -107,5 +112,32 @@ def test_same_log(world: World, process: str, as_of: datetime | None) -> None:
     assert len(mine) >= 40
     assert differences(mine, theirs) == []
     assert mine == theirs
+    cases = naive_log.cases(process, world.tables, log.as_of)
+    assert cases_of_log(log) == cases
     created = {key[0]: key[2] for key in mine if key[1] == f"Create {process.capitalize()}"}
-    assert dict(log.cases.select("case_id", "created_at").iter_rows()) == created
+    assert created == {case: moment for case, (moment, _) in cases.items()}
+
+
+# Days stated for the whole of some histories, for fields of others, and for both.
+STATED = {
+    "AccountHistory": {"Rating": date(2024, 1, 1)},
+    "CaseHistory": {"since": date(2024, 1, 1), "Status": date(2024, 9, 1)},
+    "LeadHistory": {"since": date(2024, 9, 1), "Status": date(2024, 6, 1)},
+    "OpportunityFieldHistory": {"since": date(2024, 6, 1), "Amount": date(2024, 1, 1)},
+}
+
+
+def test_same_truncated_cases_where_tracking_is_stated(tmp_path: Path) -> None:
+    folder, overlay = fields_only(tmp_path), tmp_path / "overlay" / "salesforce"
+    overlay.mkdir(parents=True)
+    tracking = [
+        f"[tracking.{table}]\n" + "".join(f"{word} = {day}\n" for word, day in days.items())
+        for table, days in STATED.items()
+    ]
+    (overlay / "source.toml").write_text("\n".join(tracking), encoding="utf-8")
+    crm, tables = cm.connect(folder, extractors=[overlay.parent]), naive_log.load(folder)
+    for process in PROCESSES:
+        log = crm.event_log(process)
+        cases = naive_log.cases(process, tables, log.as_of, STATED)
+        assert cases_of_log(log) == cases
+        assert {cut for _, cut in cases.values()} == {True, False}, process

@@ -9,28 +9,13 @@ from crmmining.availability import process_lacks, switched_off
 from crmmining.definitions import Process
 from crmmining.errors import SourceError
 from crmmining.eventlog import VALUES, EventLog, partition
-from crmmining.extract import rows
+from crmmining.extract import rows, telling
 from crmmining.extract.phases import show, transaction
-from crmmining.extract.telling import activities, refuse, tell
 from crmmining.kernels import coding, saves
 from crmmining.tables import Tables
 from crmmining.tables.paths import Part
 from crmmining.tables.sql import literal
 
-_EVENTS = """
-SELECT case_ix, enum_code(activity::log_activity)::USMALLINT AS activity, occurred_at, recorded_at,
-       actor::log_actor AS actor, rank, seq, record_id, enum_code(source_table)::USMALLINT AS source_table,
-       source_id, old_value, new_value, direction, delta, date_only
-FROM log_events WHERE reason IS NULL
-"""
-_CODES = """
-CREATE TEMP TYPE log_activity AS ENUM (
-  SELECT DISTINCT activity FROM log_events WHERE reason IS NULL ORDER BY activity
-);
-CREATE TEMP TYPE log_actor AS ENUM (
-  SELECT DISTINCT actor FROM log_events WHERE reason IS NULL AND actor IS NOT NULL ORDER BY actor
-)
-"""
 _VALUES = """
 SELECT c.case_ix, enum_code(try_cast(a.attribute AS {columns}))::USMALLINT AS attribute, a.since,
        a.seq::USMALLINT AS seq, a.value
@@ -60,23 +45,24 @@ def build(
     con = tables.connection
     show(tables, process, as_of, stages, part)
     with transaction(con, process.name, process.sql, "READ ONLY", keep=False):
-        tell(con, process, as_of, part)
-        names = activities(con)
+        telling.tell(con, process, as_of, part)
+        told = telling.events(con, process)
+        account = rows.account(con, tables, process, told)
+        told = told.filter(pl.col("reason").is_null()).drop("reason").rechunk()
         cases = con.sql("SELECT * EXCLUDE (case_ix) FROM log_cases ORDER BY case_ix").pl()
-        con.execute(_CODES)
-        flat = con.sql(_EVENTS).pl()
         values = _values(con, process, cases, as_of)
-        account = rows.account(con, tables, process)
+    names = tuple(told["activity"].unique().sort())
     currency = pl.col("currency") if "currency" in cases.columns else pl.lit(None, pl.String)
     cases = cases.with_columns(currency=currency.fill_null(tables.spec.org.currency))
-    coded = coding.Coded(_coded(process, flat, names), cases["case_id"], names)
+    coded = coding.Coded(_coded(process, told, names), cases["case_id"], names)
     whole = partition(process, coded, cases, values)
     return EventLog(process, as_of, names, (whole,), account, switched_off(tables, process))
 
 
-def _coded(process: Process, flat: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
+def _coded(process: Process, told: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
     """Events in log order, in the columns of the log."""
-    events = coding.order(flat, names)
+    code = pl.col("activity").cast(pl.Enum(names)).to_physical().cast(pl.UInt16)
+    events = coding.order(told.with_columns(code), names)
     tables = pl.Enum(list(process.paths))
     return events.select(
         "case_ix",
@@ -105,7 +91,8 @@ def _values(
     if found["attribute"].null_count():
         strangers = con.sql("SELECT DISTINCT attribute FROM attributes ORDER BY attribute").pl()["attribute"]
         unknown = [name for name in strangers if name not in names]
-        refuse(process, [f"view 'attributes' names '{name}', no column of view 'cases'" for name in unknown])
+        no_column = "no column of view 'cases'"
+        telling.refuse(process, [f"view 'attributes' names '{name}', {no_column}" for name in unknown])
     keys = ["case_ix", "attribute", "since", "seq"]
     ordered = found.sort(keys)
     same = ordered.select(pl.struct(keys) == pl.struct(keys).shift()).to_series()

@@ -36,16 +36,16 @@ WITH event AS (
 ),
 silence AS (
   SELECT CASE WHEN {row} NOT IN (SELECT {key} FROM as_of.{table}) THEN {later}
-    ELSE coalesce((SELECT min(reason) FROM unused WHERE source_table = {name} AND source_id = {row}),
-      {no_rule}) END AS reason
+    ELSE (SELECT min(reason) FROM unused WHERE source_table = {name} AND source_id = {row}) END AS own,
+    (SELECT min(reason) FROM unused WHERE source_table = {name} AND source_id IS NULL) AS general
 )
 SELECT {name} AS "table", {row} AS id, reason, case_id, activity, occurred_at,
   CASE WHEN reason IS NULL THEN 'used' ELSE 'filtered' END AS disposition
 FROM (
   FROM event
   UNION ALL BY NAME
-  FROM silence WHERE NOT EXISTS (FROM event WHERE reason IS NULL)
-    AND NOT (reason = {no_rule} AND EXISTS (FROM event))
+  SELECT coalesce(own, general, {no_rule}) AS reason FROM silence
+  WHERE NOT EXISTS (FROM event WHERE reason IS NULL) AND (own IS NOT NULL OR NOT EXISTS (FROM event))
 ) AS found
 """
 

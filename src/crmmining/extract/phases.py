@@ -63,10 +63,9 @@ def show(
     if _mark(con, _WHOLE) != whole:
         _forget(con, "census")
         tables.view_whole(part)
-        with transaction(con, "history", process.history):
-            con.execute(_marked(_WHOLE, whole))
-            con.execute(process.history)
-            _note(con, "history")
+        _run_history(con, process.history)
+        con.execute(_marked(_WHOLE, whole))
+        _note(con, "history")
     known = text_hash([whole, process.shared, as_of.isoformat(), stages.write_csv()])
     if _mark(con, _AS_OF) != known or con.sql("SELECT getvariable('as_of')").pl().item() != as_of:
         _forget(con, "census", "history")
@@ -75,6 +74,19 @@ def show(
             con.execute(process.shared)
             con.execute(_marked(_AS_OF, known))
     con.execute(f"USE {tables.home}.as_of")
+
+
+def _run_history(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Run history SQL, every statement in a transaction of its own.
+
+    What a transaction made and deletes from in part is written anew when it ends: large tables pay for that.
+    """
+    with transaction(connection, "history", sql):
+        statements = [statement.query for statement in connection.extract_statements(sql)]
+    for statement in statements:
+        with transaction(connection, "history", statement):
+            connection.execute(_marked(_WHOLE, "not finished"))
+            connection.execute(statement)
 
 
 @contextmanager

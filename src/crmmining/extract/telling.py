@@ -1,8 +1,8 @@
-"""What a process's SQL tells: its views held against their contract and laid down in temporary tables.
+"""What a process's SQL tells: its views, held against their contract.
 
-`log_cases`: case_ix (place among the sorted Ids) and the columns of view `cases`. `log_events`: every row of
-view `events` with the case_ix of its case and, where it is not in the log, its case_id and the reason. Both
-are gone when the transaction ends.
+Table `log_cases`: case_ix (place among the sorted Ids) and the columns of view `cases`. View `log_events`:
+every row of view `events` with the case_ix of its case and, where it is not in the log, its case_id and the
+reason. Both are gone when the transaction ends.
 """
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
@@ -60,22 +60,29 @@ CREATE TEMP TABLE log_cases AS
 SELECT (row_number() OVER (ORDER BY case_id) - 1)::UINTEGER AS case_ix, * FROM cases {which}
 """
 _LOG_EVENTS = """
-CREATE TEMP TABLE log_events AS
+CREATE TEMP VIEW log_events AS
 SELECT c.case_ix, e.* EXCLUDE (case_id), CASE WHEN c.case_ix IS NULL THEN e.case_id END AS case_id,
        CASE WHEN e.case_id IS NULL THEN 'no case Id'
             {others}
             WHEN c.case_ix IS NULL THEN 'case deleted or unknown'
             WHEN e.activity IS NULL THEN 'no activity'
             WHEN e.occurred_at IS NULL THEN 'no time'
-            WHEN greatest(e.occurred_at, e.recorded_at) > $as_of THEN 'after as_of'
+            WHEN greatest(e.occurred_at, e.recorded_at) > {as_of} THEN 'after as_of'
        END AS reason
 FROM (SELECT {columns} FROM events) AS e
 LEFT JOIN (SELECT case_ix, case_id FROM log_cases) AS c ON c.case_id = e.case_id
 """
 
+_TOLD = """
+SELECT case_ix, activity, occurred_at, recorded_at, actor, rank, seq, record_id,
+       enum_code(source_table)::USMALLINT AS source_table, source_id, old_value, new_value, direction, delta,
+       date_only, reason
+FROM log_events
+"""
+
 
 def tell(con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, part: Part | None) -> None:
-    """Run the SQL of `process` and lay down what it tells; raises `DefinitionError` with all its faults."""
+    """Run the SQL of `process` and show what it tells; raises `DefinitionError` with its views' faults."""
     con.execute(process.sql)
     _add(con)
     for view, types in _OPTIONAL.items():
@@ -99,8 +106,25 @@ def tell(con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, part
         others = "WHEN c.case_ix IS NULL AND e.case_id IN (SELECT case_id FROM cases) THEN 'another case'"
     con.execute(_LOG_CASES.format(which=which))
     columns = _columns(emitted["events"], tables_type(process))
-    con.execute(_LOG_EVENTS.format(others=others, columns=columns), {"as_of": as_of})
-    refuse(process, _content_faults(con, process, emitted["cases"]))
+    moment = f"{literal(as_of.isoformat())}::TIMESTAMPTZ"
+    con.execute(_LOG_EVENTS.format(others=others, columns=columns, as_of=moment))
+
+
+def events(con: duckdb.DuckDBPyConnection, process: Process) -> pl.DataFrame:
+    """All events told, `source_table` by its place among the paths; raises `DefinitionError` for all faults.
+
+    Columns: those of the log in the types of DuckDB, and `reason` why an event is not in the log.
+    """
+    found: pl.DataFrame = con.sql(_TOLD).pl()
+    told = pl.col("reason").is_null()
+    unranked = found.select((told & pl.col("rank").is_null()).sum()).item()
+    faults = _case_faults(con, process)
+    faults += [f"column 'rank' of view 'events' has {unranked} nulls"] if unranked else []
+    names = found.select(pl.col("activity").filter(told).unique().sort()).to_series()
+    undeclared = [name for name in names if not process.declares(name)]
+    faults += [f"activities not declared in the TOML: {', '.join(undeclared)}"] if undeclared else []
+    refuse(process, faults)
+    return found
 
 
 def _add(con: duckdb.DuckDBPyConnection) -> None:
@@ -134,6 +158,7 @@ def _columns(emitted: Mapping[str, pl.DataType], tables: str) -> str:
         found["source_table"] = f"NULL::{tables}"
     for name, (kind, stand_in) in _CAST.items():
         found[name] = f"{name}::{kind}" if name in emitted else f"{stand_in}::{kind}"
+    found["seq"] = f"coalesce({found['seq']}, 0)"
     return ", ".join(f"{text} AS {name}" for name, text in found.items())
 
 
@@ -152,32 +177,21 @@ def _integer(emitted: pl.DataType, wanted: pl.DataType) -> bool:
     return emitted.is_integer() and wanted.is_integer()
 
 
-def _content_faults(
-    con: duckdb.DuckDBPyConnection, process: Process, columns: Mapping[str, object]
-) -> list[str]:
+def _case_faults(con: duckdb.DuckDBPyConnection, process: Process) -> list[str]:
+    columns = _schema(con, "log_cases")
     nulls, doubled = (
         con.sql("SELECT count(*) - count(case_id), count(case_id) - count(DISTINCT case_id) FROM log_cases")
         .pl()
         .row(0)
     )
-    unranked = con.sql("SELECT count(*) FROM log_events WHERE rank IS NULL AND reason IS NULL").pl().item()
     found = [f"column 'case_id' of view 'cases' has {nulls} nulls"] if nulls else []
-    found += [f"column 'rank' of view 'events' has {unranked} nulls"] if unranked else []
     found += [f"view 'cases' repeats {doubled} case Ids"] if doubled else []
-    undeclared = [name for name in activities(con) if not process.declares(name)]
-    found += [f"activities not declared in the TOML: {', '.join(undeclared)}"] if undeclared else []
     found += [
         f"segments.{word}: view 'cases' has no column '{column}'"
         for word, column in process.segments.items()
         if column not in columns
     ]
     return found
-
-
-def activities(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
-    """The activities of the log, sorted."""
-    names = con.sql("SELECT DISTINCT activity FROM log_events WHERE reason IS NULL").pl()
-    return tuple(names["activity"].sort())
 
 
 def _there(con: duckdb.DuckDBPyConnection, view: str) -> bool:

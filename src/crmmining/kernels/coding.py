@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from crmmining.kernels.ids import group
-from crmmining.kernels.packing import sort_rows
+from crmmining.kernels.packing import row_keys, sort_rows
 from crmmining.kernels.traces import first_of_run
 
 MAX_ACTIVITIES = 1 << 16
@@ -72,27 +73,36 @@ def order(events: pl.DataFrame, activities: Sequence[str]) -> pl.DataFrame:
     That is by case, time, rank (up to 255), seq (UInt16), source id, name of the activity and at last by the
     further columns, nulls first; those between time and name count where there are such columns.
     """
-    keys = events.select("case_ix", pl.col("occurred_at").to_physical())
-    if "rank" in events.columns:
-        seq = pl.col("seq") if "seq" in events.columns else pl.lit(0, pl.UInt32)
-        keys = keys.with_columns(
-            events.select(place=pl.col("rank").cast(pl.UInt32) * 65_536 + seq).to_series()
-        )
+    placed = ["case_ix", "occurred_at", *(name for name in ("rank", "seq") if name in events.columns)]
+    time = _whole_seconds(events["occurred_at"].to_physical())
+    keys = row_keys(events.select(placed).with_columns(time))
     row = keys.select(pl.arg_sort_by(keys.columns)).to_series().alias("row")
     first = np.logical_or.reduce([first_of_run(keys[name].gather(row).to_numpy()) for name in keys.columns])
     at = np.flatnonzero(~first | ~np.append(first[1:], True))
     if len(at):
-        rank_of = pl.Series(activities, dtype=pl.String).rank("ordinal").cast(pl.UInt32)
-        tied = row.gather(at)
-        ties = events[tied].with_columns(
-            tied,
-            pl.Series("run", np.cumsum(first)[at]),
-            rank_of.gather(events["activity"].gather(tied)).alias("by_name"),
-        )
-        decisive = [name for name in ("source_id",) if name in events.columns]
-        further = [name for name in events.columns if name not in (*keys.columns, "activity", *decisive)]
-        row = row.scatter(at, ties.sort("run", *decisive, "by_name", *further)["row"])
+        row = row.scatter(at, _settled(events, row.gather(at), np.cumsum(first)[at], placed, activities))
     return events[row]
+
+
+def _settled(
+    events: pl.DataFrame,
+    tied: pl.Series,
+    run: npt.NDArray[np.int64],
+    placed: Sequence[str],
+    activities: Sequence[str],
+) -> pl.Series:
+    """Put `tied` rows of each run in order: by source id, and by all that is further if that leaves ties."""
+    decisive = [name for name in ("source_id",) if name in events.columns]
+    ties = pl.DataFrame([tied, pl.Series("run", run), *(events[name].gather(tied) for name in decisive)])
+    by_id = ties.sort("run", *decisive)
+    same = [pl.col(name).eq_missing(pl.col(name).shift()) for name in ("run", *decisive)]
+    if not by_id.select(pl.all_horizontal(same).any()).item():
+        return by_id["row"]
+    rank_of = pl.Series(activities, dtype=pl.String).rank("ordinal").cast(pl.UInt32)
+    further = [name for name in events.columns if name not in (*placed, "activity", *decisive)]
+    by_name = rank_of.gather(events["activity"].gather(tied)).alias("by_name")
+    ties = ties.with_columns(by_name, *(events[name].gather(tied) for name in further))
+    return ties.sort("run", *decisive, "by_name", *further)["row"]
 
 
 def _instants(microseconds: pl.Series) -> pl.Series:
@@ -140,7 +150,13 @@ def _code_cases(ids: pl.Series, cases: pl.Series | None) -> tuple[pl.Series, pl.
 def _packed(log: pl.DataFrame) -> pl.DataFrame:
     """Sort rows by all their columns; times that are whole seconds are packed as such."""
     time = log["occurred_at"]
-    seconds = time // SECOND
-    if not (seconds * SECOND).equals(time):
+    seconds = _whole_seconds(time)
+    if seconds is time:
         return sort_rows(log)
     return sort_rows(log.with_columns(seconds)).with_columns(pl.col("occurred_at") * SECOND)
+
+
+def _whole_seconds(time: pl.Series) -> pl.Series:
+    """Microseconds as seconds, which are narrower, where nothing is lost by it."""
+    seconds = time // SECOND
+    return seconds if (seconds * SECOND).equals(time) else time

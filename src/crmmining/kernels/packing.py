@@ -22,6 +22,16 @@ def sort_rows(frame: pl.DataFrame) -> pl.DataFrame:
     return packing.unpack(pl.Series(packing.pack(frame)).sort().to_numpy())
 
 
+def row_keys(frame: pl.DataFrame) -> pl.DataFrame:
+    """One integer per row (`key`, UInt64) that sorts as rows of integers do; the frame itself if too wide.
+
+    >>> row_keys(pl.DataFrame({"a": [2, 1, 2], "b": [-5, 7, -5]}))["key"].rank("dense").to_list()
+    [2, 1, 2]
+    """
+    packing = _Packing(frame)
+    return pl.DataFrame({"key": packing.pack(frame)}) if packing.fits else frame
+
+
 def tally_rows(frame: pl.DataFrame) -> pl.DataFrame:
     """Count equal rows of integers: the distinct rows, sorted by all columns, and `n` (Int64).
 

@@ -54,8 +54,7 @@ def read_clocks(
         ):
             text = (
                 f"the newest row is of {clock:%Y-%m-%d %H:%M} UTC, {lag / _DAY:.1f} days before the newest "
-                "of all tables, a longer pause than ever: if its extraction stopped there, figures of what "
-                "came later are too low"
+                "of all tables, a longer pause than ever"
             )
             findings.append(Finding(table=name, finding=text))
     frame = pl.DataFrame(

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from . import account, case, lead, opportunity
+from .beginnings import cases
 from .rows import Event, Tables, load
 
 LOGS = {
@@ -19,4 +20,4 @@ def events(process: str, tables: Tables, as_of: datetime) -> list[Event]:
     return sorted(found, key=lambda e: (e.case_id, e.occurred_at, e.rank, e.seq, e.source_id, e.activity))
 
 
-__all__ = ["Event", "Tables", "events", "load"]
+__all__ = ["Event", "Tables", "cases", "events", "load"]

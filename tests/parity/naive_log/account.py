@@ -5,10 +5,10 @@ from datetime import datetime
 
 from . import case as cases
 from . import opportunity
-from .conversions import Conversion, conversions
+from .conversions import all_conversions, by_contact, conversions
 from .histories import OWNER_WORDS, Change, of_opportunities, told
-from .lead import lead_of, merged, rating
-from .rows import FOREVER, Event, Row, Tables, by_id, created, deleted, flag, known_at, latest
+from .lead import merged, moved_by, rating
+from .rows import Event, Row, Tables, by_id, created, deleted, flag, known_at
 from .state import Lives, merges, value_at
 from .touches import Touch, touches
 
@@ -89,13 +89,9 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:  # noqa: C901, PLR09
         if case and not deleted(row) and not flag(row.get("IsPersonAccount")) and key not in behind:
             found.append(Event(case, "Add Contact", created(row), created(row), "Contact", key, rank=50))
 
-    done = conversions(whole, FOREVER)
-    by_contact: dict[str, list[Conversion]] = defaultdict(list)
-    for one in done:
-        if one.lead.get("ConvertedContactId"):
-            by_contact[one.lead["ConvertedContactId"]].append(one)
+    for one in conversions(whole, as_of):
         case = lives.case(one.lead.get("ConvertedAccountId"))
-        if case and one.moment <= as_of:
+        if case:
             found.append(one.event(case, rank=40))
 
     opportunities = account_at(tables.get("Opportunity", []), of_opportunities(whole), as_of)
@@ -118,18 +114,15 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:  # noqa: C901, PLR09
     for event, accounts in below:
         case = lives.case(accounts[event.case_id])
         if case and not deleted(rows[event.case_id]):
-            found.append(event._replace(case_id=case))
+            found.append(event._replace(case_id=case, rank=max(event.rank, 61)))  # after Open Case
 
-    leads = Lives(whole, "Lead", merges(whole, "Lead", told(whole, "LeadHistory")), as_of)
+    movers = by_contact(all_conversions(whole))
     for touch in touches(tables, as_of):
         case = account_of(touch, lives, opportunities, contacts)
         if case is None:
             continue
-        recorded = touch.recorded_at
-        lead = lead_of(touch, leads, by_contact)
-        moved = [one.moment for one in by_contact[touch.row.get("WhoId") or ""] if one.lead["Id"] == lead]
-        if moved:
-            recorded = latest(recorded, *moved)
+        mover = moved_by(touch, movers)
+        recorded = mover.moment if mover else touch.recorded_at
         if touch.recorded_at >= begun[case]:
             found.append(
                 Event(case, touch.activity, touch.occurred_at, recorded, touch.table, touch.row["Id"],

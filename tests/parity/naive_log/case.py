@@ -7,8 +7,8 @@ from itertools import chain
 from .histories import GRACE, OWNER_WORDS, Change, begins_with, told
 from .lead import owner_change
 from .people import AUTOMATED, Queues
-from .rows import Event, Row, Tables, at, created, deleted, flag, known_at, modified
-from .state import Lives, Merge, value_at
+from .rows import Event, Row, Tables, at, created, deleted, flag, known_at, latest
+from .state import Lives, merges, value_at
 from .touches import Touch, touches
 
 LEVELS = {"low": 1, "p4": 1, "medium": 2, "normal": 2, "p3": 2, "high": 3, "p2": 3, "urgent": 4,
@@ -52,21 +52,6 @@ class Statuses:
 def is_closed(row: Row) -> bool:
     said = flag(row.get("IsClosed"))
     return at(row, "ClosedDate") is not None if said is None else said
-
-
-def merges(tables: Tables, marks: list[Change]) -> list[Merge]:
-    """Cases that went into others, dated by a mark or by the last change of the one that went."""
-    found = []
-    for row in tables.get("Case", []):
-        master, last = row.get("MasterRecordId"), modified(row)
-        if master is None or last is None:
-            continue
-        own = [mark for mark in marks if mark.record == master]
-        near = [mark for mark in own if abs(mark.moment - last) <= GRACE]
-        before = [mark for mark in own if mark.moment <= last]
-        mark = near[0] if near else before[0] if len(before) == 1 else None
-        found.append(Merge(row["Id"], master, mark.moment if mark else last, mark))
-    return found
 
 
 def closings(
@@ -205,12 +190,16 @@ def milestones(tables: Tables, lives: Lives, as_of: datetime) -> list[Event]:
             continue
         start = at(row, "StartDate") or created(row)
         done, target = at(row, "CompletionDate"), at(row, "TargetDate")
-        found.append(Event(case, "Start Milestone", start, start, "CaseMilestone", key, rank=20))
+        times = [("Start Milestone", start, 20)]
         if done and done <= as_of:
-            found.append(Event(case, "Complete Milestone", done, done, "CaseMilestone", key, rank=170))
+            times.append(("Complete Milestone", done, 170))
         late = (done > target or done > as_of) if done and target else not flag(row.get("IsCompleted"))
         if target and target <= as_of and late:
-            found.append(Event(case, "Violate Milestone", target, target, "CaseMilestone", key, rank=170))
+            times.append(("Violate Milestone", target, 160))
+        found += [
+            Event(case, name, time, latest(time, created(row)), "CaseMilestone", key, rank=rank)
+            for name, time, rank in times
+        ]
     return found
 
 
@@ -252,7 +241,7 @@ def with_first_responses(
 def events(tables: Tables, as_of: datetime) -> list[Event]:
     """Every event of every case by a moment."""
     changes = told(tables, "CaseHistory")
-    went = merges(tables, [change for change in changes if change.field == "caseMerged"])
+    went = merges(tables, "Case", changes)
     lives = Lives(tables, "Case", went, as_of)
     tables = known_at(tables, as_of)
     known = [change for change in changes if change.moment <= as_of]
@@ -282,7 +271,8 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:
             found.append(
                 Event(case, "Merge Case", merge.moment, merge.moment,
                       merge.mark.table if merge.mark else "Case",
-                      merge.mark.id if merge.mark else merge.loser, rank=150)
+                      merge.mark.id if merge.mark else merge.loser, rank=160,
+                      date_only=merge.mark is None)
             )  # fmt: skip
     for change in known:
         case = lives.case(change.record)

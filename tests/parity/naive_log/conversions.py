@@ -6,7 +6,22 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from .histories import Change, begins_with, told
-from .rows import DAY, Event, Row, Tables, at, by_id, created, day, earliest, end_of, flag, known_at, modified
+from .rows import (
+    DAY,
+    MINUTE,
+    Event,
+    Row,
+    Tables,
+    at,
+    by_id,
+    created,
+    day,
+    earliest,
+    end_of,
+    flag,
+    latest,
+    modified,
+)
 from .state import Lives, converted, merges, value_at
 
 LOST_WORDS = {"unqualified", "disqualified", "not converted", "rejected", "junk"}
@@ -24,6 +39,14 @@ class Conversion(NamedTuple):
     id: str
     date_only: bool = False
     change: Change | None = None
+
+    @property
+    def since(self) -> datetime:
+        """The earliest moment at which it can have been: a minute before, or when its day began."""
+        if not self.date_only:
+            return self.moment - MINUTE
+        known = day(self.lead.get("ConvertedDate"))
+        return latest(created(self.lead), end_of(known) - DAY) if known else created(self.lead)
 
     def event(self, case: str, rank: int) -> Event:
         return Event(case, "Convert Lead", self.moment, self.moment, self.table, self.id,
@@ -114,21 +137,30 @@ def conversion(  # noqa: PLR0911  one return per rule
     return Conversion(lead, changed, "Lead", lead["Id"], date_only=True) if changed else None
 
 
-def conversions(tables: Tables, as_of: datetime) -> list[Conversion]:
-    """The conversions of all leads by a moment."""
+def all_conversions(tables: Tables) -> list[Conversion]:
+    """The conversions of all leads, whatever their time, deleted since or not."""
     mine: dict[str, list[Change]] = defaultdict(list)
-    changes = told(tables, "LeadHistory")
-    lives = Lives(tables, "Lead", merges(tables, "Lead", changes), as_of)
-    for change in changes:
+    for change in told(tables, "LeadHistory"):
         mine[change.record].append(change)
     words = {history: begins_with(tables, history) for _, _, history, _ in MADE if history}
     statuses = Statuses(tables)
-    found = []
-    for lead in known_at(tables, as_of).get("Lead", []):
-        one = conversion(lead, mine[lead["Id"]], statuses, tables, words)
-        if one and one.moment <= as_of and lead["Id"] in lives.alive:
-            found.append(one)
-    return found
+    found = (conversion(lead, mine[lead["Id"]], statuses, tables, words) for lead in tables.get("Lead", []))
+    return [one for one in found if one]
+
+
+def conversions(tables: Tables, as_of: datetime) -> list[Conversion]:
+    """The conversions by a moment of the leads that live then."""
+    lives = Lives(tables, "Lead", merges(tables, "Lead", told(tables, "LeadHistory")), as_of)
+    return [one for one in all_conversions(tables) if one.moment <= as_of and one.lead["Id"] in lives.alive]
+
+
+def by_contact(found: list[Conversion]) -> dict[str, list[Conversion]]:
+    """Conversions by the contact that the lead became, the first before the others."""
+    mine: dict[str, list[Conversion]] = defaultdict(list)
+    for one in sorted(found, key=lambda one: (one.moment, one.lead["Id"])):
+        if one.lead.get("ConvertedContactId"):
+            mine[one.lead["ConvertedContactId"]].append(one)
+    return mine
 
 
 def status_at(lead: Row, mine: list[Change], as_of: datetime) -> str | None:

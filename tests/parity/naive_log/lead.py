@@ -4,11 +4,10 @@ from collections import defaultdict
 from datetime import datetime
 
 from . import opportunity
-from .conversions import Conversion, Statuses, conversions, status_at
+from .conversions import Conversion, Statuses, all_conversions, by_contact, conversions, status_at
 from .histories import OWNER_WORDS, Change, begins_with, told
 from .people import Queues
 from .rows import (
-    FOREVER,
     MINUTE,
     Event,
     Row,
@@ -24,7 +23,6 @@ from .rows import (
     known_at,
     latest,
     modified,
-    start_of,
 )
 from .state import Lives, Merge, merges
 from .touches import Touch, touches
@@ -112,17 +110,21 @@ def of_histories(
 
 
 def disqualified_untold(
-    lead: Row, steps: list[Change], now: str | None, statuses: Statuses, *, begins: bool, tracked: bool
-) -> Event | None:
-    """A lead that was lost when it was created, or whose status nobody tracked."""
-    key = lead["Id"]
+    lead: Row, steps: list[Change], now: str | None, statuses: Statuses,
+    *, begins: bool, since: datetime | None, ever: bool,
+) -> Event | None:  # fmt: skip
+    """A lead that was lost when it was created, or whose status nobody tracked.
+
+    `since`: the first row of the status of any lead; `ever`: whether that of this lead changes at any time.
+    """
+    key, changed = lead["Id"], at(lead, "LastModifiedDate") or modified(lead)
     value = steps[0].old if steps else now
     if (steps and not begins) or statuses.means(value) != "lost":
         return None
-    if begins and tracked:
-        return Event(key, "Disqualify Lead", created(lead), created(lead), "Lead", key, rank=250)
-    changed = at(lead, "LastModifiedDate")
-    if changed is None:
+    if begins and since:
+        known = created(lead) if ever or created(lead) >= since else latest(created(lead), changed)
+        return Event(key, "Disqualify Lead", created(lead), known, "Lead", key, rank=250)
+    if changed is None or ever:
         return None
     return Event(key, "Disqualify Lead", changed, changed, "Lead", key, date_only=True, rank=250)
 
@@ -140,28 +142,21 @@ def merged(found: list[Merge], marks: list[Change], lives: Lives, table: str, ac
     used = {merge.mark.id for merge in found if merge.mark}
     for mark in marks:
         case = lives.case(mark.record)
-        taken = any(mark.record == merge.into and mark.moment == merge.moment for merge in found)
-        if case and mark.id not in used and not taken:
+        if case and mark.id not in used:
             events.append(Event(case, activity, mark.moment, mark.moment, mark.table, mark.id, rank=150))
     return events
 
 
-def lead_of(touch: Touch, lives: Lives, done: dict[str, list[Conversion]]) -> str | None:
-    """The lead of a touch: WhoId, or the lead that was converted into that contact."""
-    who = touch.row.get("WhoId")
-    case = lives.case(who)
-    if case:
-        return case
-    for conversion in sorted(done.get(who or "", []), key=lambda one: (one.moment, one.lead["Id"])):
-        since = start_of(conversion.moment.date()) if conversion.date_only else conversion.moment - MINUTE
-        changed = at(touch.row, "in the end") or modified(touch.row)
+def moved_by(touch: Touch, done: dict[str, list[Conversion]]) -> Conversion | None:
+    """The conversion that moved a touch from a lead to the contact it became, now or later."""
+    changed = at(touch.row, "in the end") or modified(touch.row)
+    for one in done.get(touch.row.get("WhoId") or "", []):
         if (
-            created(touch.row) >= created(conversion.lead)
-            and touch.occurred_at <= conversion.moment
-            and changed is not None
-            and changed >= since
+            created(touch.row) >= created(one.lead)
+            and touch.recorded_at <= one.moment
+            and (changed is None or changed >= one.since)
         ):
-            return str(conversion.lead["Id"])
+            return one
     return None
 
 
@@ -171,9 +166,9 @@ def campaigns(tables: Tables, lives: Lives, done: dict[str, list[Conversion]]) -
         if deleted(row):
             continue
         cases = [lives.case(row["LeadId"])] if row.get("LeadId") else [
-            one.lead["Id"]
-            for one in sorted(done.get(row.get("ContactId") or "", []), key=lambda one: one.moment)
-            if created(one.lead) <= created(row) <= one.moment
+            lives.case(one.lead["Id"])
+            for one in done.get(row.get("ContactId") or "", [])
+            if created(one.lead) <= created(row) <= one.since
         ][:1]  # fmt: skip
         for case in cases:
             if case is None:
@@ -186,21 +181,20 @@ def campaigns(tables: Tables, lives: Lives, done: dict[str, list[Conversion]]) -
             if answered:
                 end = latest(earliest(end_of(answered), modified(row)), created(row))
                 found.append(
-                    Event(
-                        case, "Respond to Campaign", end, end, "CampaignMember", key, date_only=True, rank=160
-                    )
-                )
+                    Event(case, "Respond to Campaign", end, end, "CampaignMember", key, date_only=True,
+                          rank=160, seq=1)
+                )  # fmt: skip
     return found
 
 
 def conversion_made(tables: Tables, conversion: Conversion) -> list[Event]:
     """Account, contact and opportunity that the conversion made."""
     found = []
-    for table, history in (
+    for seq, (table, history) in enumerate((
         ("Account", "AccountHistory"),
         ("Contact", ""),
         ("Opportunity", "OpportunityFieldHistory"),
-    ):
+    )):  # fmt: skip
         row = by_id(tables.get(table, [])).get(conversion.lead.get(f"Converted{table}Id") or "")
         if row is None or conversion.date_only:
             continue
@@ -214,12 +208,12 @@ def conversion_made(tables: Tables, conversion: Conversion) -> list[Event]:
         if abs(created(row) - conversion.moment) <= MINUTE and created(row) >= created(conversion.lead):
             found.append(
                 Event(conversion.lead["Id"], f"Create {table}", created(row), created(row), table, row["Id"],
-                      rank=190)
+                      rank=161, seq=seq)
             )  # fmt: skip
     return found
 
 
-def events(tables: Tables, as_of: datetime) -> list[Event]:  # noqa: C901  one block per table
+def events(tables: Tables, as_of: datetime) -> list[Event]:
     """Every event of every lead by a moment."""
     whole, changes = tables, told(tables, "LeadHistory")
     tables = known_at(tables, as_of)
@@ -228,15 +222,12 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:  # noqa: C901  one b
     known = [change for change in changes if change.moment <= as_of]
     statuses, queues = Statuses(tables), Queues(tables)
     done = {one.lead["Id"]: one for one in conversions(whole, as_of)}
-    by_contact: dict[str, list[Conversion]] = defaultdict(list)
-    for one in conversions(whole, FOREVER):  # a later conversion moved what was the lead's at this moment
-        by_contact[one.lead.get("ConvertedContactId") or ""].append(one)
-    by_contact.pop("", None)
+    movers = by_contact(all_conversions(whole))  # what a later one moved was the lead's at this moment
     alive = [lives.rows[key] for key in sorted(lives.alive)]
     found = [Event(row["Id"], "Create Lead", created(row), created(row), "Lead", row["Id"]) for row in alive]
     found += of_histories(known, lives, done, statuses, queues)
     found += merged(lives.merges, [c for c in known if c.field == "leadMerged"], lives, "Lead", "Merge Lead")
-    found += campaigns(tables, lives, by_contact)
+    found += campaigns(tables, lives, movers)
     words = begins_with(tables, "LeadHistory")
     steps: dict[str, list[Change]] = defaultdict(list)
     mine: dict[str, list[Change]] = defaultdict(list)
@@ -244,6 +235,7 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:  # noqa: C901  one b
         mine[change.record].append(change)
         if change.field == "Status" and change.moment <= as_of:
             steps[change.record].append(change)
+    since = min((created(row) for row in tables["LeadHistory"] if row["Field"] == "Status"), default=None)
     for row in alive:
         if row["Id"] in done:
             continue
@@ -253,7 +245,8 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:  # noqa: C901  one b
             status_at(row, mine[row["Id"]], as_of),
             statuses,
             begins="created" in words[row["Id"]],
-            tracked=bool(steps),
+            since=since,
+            ever=any(change.field == "Status" and change.new for change in mine[row["Id"]]),
         )
         found += [untold] if untold else []
     endings: dict[str, list[Event]] = defaultdict(list)
@@ -267,10 +260,11 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:  # noqa: C901  one b
         found += [
             event._replace(case_id=key, rank=251)
             for event in endings[conversion.lead.get("ConvertedOpportunityId") or ""]
-            if event.occurred_at >= conversion.moment
+            if event.occurred_at >= conversion.since
         ]
     for touch in touches(tables, as_of):
-        case = lead_of(touch, lives, by_contact)
+        mover = moved_by(touch, movers)
+        case = lives.case(mover.lead["Id"] if mover else touch.row.get("WhoId"))
         if case:
             found.append(
                 Event(case, touch.activity, touch.occurred_at, touch.recorded_at, touch.table,

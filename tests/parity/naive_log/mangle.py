@@ -68,6 +68,14 @@ def spoil(tables: Tables, dice: Random) -> None:
                     row[column] = dice.choice(values)
 
 
+def delete_late(tables: Tables, dice: Random) -> None:
+    """Records that were deleted only in the end: before, they stood."""
+    for name in ("Account", "Case", "Lead", "Opportunity", "Contact", "CampaignMember", "Task"):
+        for row in tables[name]:
+            if dice.random() < 0.1:
+                row["IsDeleted"], row["SystemModstamp"] = "true", "2025-06-30T12:00:00.000Z"
+
+
 def log_messages(tables: Tables, dice: Random) -> None:
     """E-mails that tasks log, of cases or of none."""
     tasks = [row["Id"] for row in tables["Task"]]
@@ -119,7 +127,9 @@ def merge_cases(tables: Tables, dice: Random) -> None:
             )
 
 
-STEPS: list[Callable[[Tables, Random], None]] = [lose, spoil, log_messages, history_of_quotes, merge_cases]
+STEPS: list[Callable[[Tables, Random], None]] = [
+    lose, spoil, delete_late, log_messages, history_of_quotes, merge_cases,
+]  # fmt: skip
 
 
 def mangle(tables: Tables, folder: Path, seed: int) -> Path:

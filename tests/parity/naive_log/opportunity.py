@@ -21,6 +21,7 @@ from .rows import (
     known_at,
     latest,
     modified,
+    moment,
     number,
 )
 from .state import value_at
@@ -146,8 +147,9 @@ def told_by(change: Change, stages: Stages) -> Told | None:  # noqa: PLR0911  on
 
 
 def closed_untold(  # noqa: PLR0911  one return per rule
-    row: Row, first: Row | None, steps: list[Change], stages: Stages, stage: str | None, *, begins: bool
-) -> Event | None:
+    row: Row, first: Row | None, steps: list[Change], stages: Stages, stage: str | None,
+    *, begins: bool, tracked: bool,
+) -> Event | None:  # fmt: skip
     """A closing that no change tells: closed when it began, or nobody tracked its stage."""
     key = row["Id"]
     fits = first is not None and (
@@ -165,8 +167,9 @@ def closed_untold(  # noqa: PLR0911  one return per rule
         return None
     word = CLOSINGS[stages.means(stage)]
     changed = at(row, "LastStageChangeDate")
-    if begins:
-        return Event(key, word, created(row), created(row), "Opportunity", key, rank=250)
+    if begins:  # only the record of today tells its stage: known since its last change, unless it was tracked
+        known = created(row) if tracked else latest(created(row), changed_last(row))
+        return Event(key, word, created(row), known, "Opportunity", key, rank=250)
     if changed:
         return Event(key, word, changed, changed, "Opportunity", key, rank=250)
     due = day(row.get("CloseDate"))
@@ -174,6 +177,11 @@ def closed_untold(  # noqa: PLR0911  one return per rule
         return None
     end = earliest(end_of(due), modified(row))
     return Event(key, word, end, end, "Opportunity", key, date_only=True, rank=250)
+
+
+def changed_last(row: Row) -> datetime | None:
+    """When a record was last changed, known at the moment or not."""
+    return moment(row.get("in the end")) or modified(row)
 
 
 def moves(tables: Tables, as_of: datetime) -> list[Event]:
@@ -188,6 +196,8 @@ def moves(tables: Tables, as_of: datetime) -> list[Event]:
     stages = Stages(tables, now)
     words = begins_with(tables, "OpportunityFieldHistory")
     shots = snapshots(tables)
+    history = tables.get("OpportunityFieldHistory", [])
+    since = min((created(row) for row in history if row["Field"] == "StageName"), default=None)
     found = []
     for row in rows:
         key = row["Id"]
@@ -207,7 +217,8 @@ def moves(tables: Tables, as_of: datetime) -> list[Event]:
             steps,
             stages,
             now[key],
-            begins=bool(words[key] & CREATION),
+            begins=bool(words[key] & CREATION) and since is not None,
+            tracked=since is not None and since <= created(row),
         )
         if untold:
             found.append(untold)
@@ -254,7 +265,7 @@ def paperwork(tables: Tables, as_of: datetime) -> list[Event]:
         verb = {"Approved": "Approve", "Rejected": "Reject", "Removed": "Recall"}.get(row["Status"] or "")
         end = decided(row)
         if verb and end and end <= as_of:
-            found.append(Event(case, verb, end, end, "ProcessInstance", key, rank=160))
+            found.append(Event(case, verb, end, end, "ProcessInstance", key, rank=161))
     return found
 
 
@@ -271,10 +282,10 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:
     for conversion in conversions(tables, as_of):
         lead = conversion.lead
         case = lead.get("ConvertedOpportunityId")
-        if case and not deleted(lead):
-            joined = latest(conversion.moment, created(lead))
+        if case and case in alive:
+            joined = latest(conversion.moment, created(alive[case]))
             found.append(Event(case, "Create Lead", created(lead), joined, "Lead", lead["Id"]))
-            found.append(conversion.event(case, rank=250))
+            found.append(conversion.event(case, rank=250)._replace(recorded_at=joined))
     for touch in touches(known, as_of):
         case = touch.row.get("WhatId")
         if case is not None and case in alive and touch.recorded_at >= created(alive[case]):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from .histories import Change
+from .histories import GRACE, Change
 from .rows import Row, Tables, at, by_id, created, flag, gone, modified
 
 MERGED = {"Account": "accountMerged", "Lead": "leadMerged", "Case": "caseMerged"}
@@ -23,21 +23,21 @@ class Merge(NamedTuple):
     mark: Change | None
 
 
-def merges(tables: Tables, table: str, marks: Iterable[Change], within: float = 60) -> list[Merge]:
-    """Records that went into others: when the other is marked, else at the loser's last change."""
+def merges(tables: Tables, table: str, changes: Iterable[Change]) -> list[Merge]:
+    """Records that went into others: when the other is marked, else at the last change of the one that went.
+
+    The mark is the last within five seconds of that change, else the only one before it.
+    """
     found = []
-    marks = [change for change in marks if change.field == MERGED[table]]
+    marks = [change for change in changes if change.field == MERGED[table]]
     for row in tables.get(table, []):
-        master, moment = row.get("MasterRecordId"), modified(row)
-        if master is None or moment is None:
+        master, last = row.get("MasterRecordId"), modified(row)
+        if master is None or last is None:
             continue
-        near = [
-            mark
-            for mark in marks
-            if mark.record == master and abs((mark.moment - moment).total_seconds()) <= within
-        ]
-        mark = min(near, key=lambda mark: abs(mark.moment - moment)) if near else None
-        found.append(Merge(row["Id"], master, mark.moment if mark else moment, mark))
+        before = [mark for mark in marks if mark.record == master and mark.moment <= last + GRACE]
+        near = [mark for mark in before if mark.moment >= last - GRACE]
+        mark = near[-1] if near else before[0] if len(before) == 1 else None
+        found.append(Merge(row["Id"], master, mark.moment if mark else last, mark))
     return found
 
 
