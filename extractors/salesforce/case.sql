@@ -44,11 +44,7 @@ SELECT m.loser_id, m.survivor_id FROM merges AS m JOIN living_cases AS l ON l.Id
 -- CaseHistory, apart from what case_moves tells.
 CREATE OR REPLACE TEMP VIEW case_changes AS
 WITH
--- Salesforce keeps no order of priorities: these words, whatever their case; others change without a direction.
-urgency (word, level) AS (
-  VALUES ('low', 1), ('p4', 1), ('medium', 2), ('normal', 2), ('p3', 2), ('high', 3), ('p2', 3), ('urgent', 4),
-    ('critical', 4), ('p1', 4)
-),
+urgency AS (FROM levels WHERE field = 'Priority'),  -- words without a level change without a direction
 queue AS (SELECT unnest([Id, owner]) AS value FROM people WHERE kind = 'queue'),
 escalation AS (SELECT DISTINCT CaseId, CreatedDate FROM CaseHistory WHERE Field = 'ownerEscalated' AND IsDeleted IS NOT TRUE)
 SELECT o.case_id, c.record_id, c.moment AS occurred_at, c.actor, c.seq, c.source_table, c.source_id, c.old_value, c.new_value,

@@ -62,6 +62,14 @@ FROM all_changes AS c
 LEFT JOIN merges AS m ON m.root = c.root AND m.loser_id = c.record_id
 WHERE c.moment <= as_of() AND coalesce(c.replaced_at > as_of(), TRUE);
 
+-- Changes of a field whose words have levels: `delta` is the new level less the old one, null where a word has none.
+CREATE OR REPLACE TEMP MACRO level_changes(of_root, of_field) AS TABLE
+SELECT c.*, n.level - o.level AS delta
+FROM changes AS c
+LEFT JOIN levels AS o ON o.field = of_field AND o.word = lower(c.old_value)
+LEFT JOIN levels AS n ON n.field = of_field AND n.word = lower(c.new_value)
+WHERE c.root = of_root AND c.field = of_field;
+
 CREATE OR REPLACE TEMP VIEW first_snapshots AS SELECT *, record_id AS case_id FROM all_first_snapshots WHERE moment <= as_of();
 CREATE OR REPLACE TEMP VIEW set_aside AS SELECT source_table, source_id, reason FROM all_set_aside WHERE moment <= as_of();
 

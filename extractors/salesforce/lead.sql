@@ -168,16 +168,11 @@ owners AS (
   LEFT JOIN (SELECT DISTINCT owner AS name FROM people WHERE kind = 'queue') AS o ON o.name = c.old_value
   WHERE c.root = 'Lead' AND c.column_name = 'OwnerId'
 ),
-warmth (word, level) AS (VALUES ('cold', 1), ('warm', 2), ('hot', 3)),
 ratings AS (
-  SELECT c.case_id, CASE WHEN n.level > o.level THEN 'Raise Rating' WHEN n.level < o.level THEN 'Lower Rating'
-      ELSE 'Change Rating' END AS activity,
-    c.moment AS occurred_at, c.actor, 150 AS rank, c.seq, c.record_id, c.source_table, c.source_id, c.old_value,
-    c.new_value, sign(n.level - o.level) AS direction, n.level - o.level AS delta
-  FROM changes AS c
-  LEFT JOIN warmth AS o ON o.word = lower(c.old_value)
-  LEFT JOIN warmth AS n ON n.word = lower(c.new_value)
-  WHERE c.root = 'Lead' AND c.field = 'Rating'
+  SELECT case_id, CASE WHEN delta > 0 THEN 'Raise Rating' WHEN delta < 0 THEN 'Lower Rating' ELSE 'Change Rating' END AS activity,
+    moment AS occurred_at, actor, 150 AS rank, seq, record_id, source_table, source_id, old_value, new_value,
+    sign(delta) AS direction, delta
+  FROM level_changes('Lead', 'Rating')
 ),
 other_changes AS (
   SELECT case_id, CASE WHEN kind = 'mark' THEN 'Mark: ' ELSE 'Change: ' END || field AS activity, moment AS occurred_at,

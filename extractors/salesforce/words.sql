@@ -41,3 +41,6 @@ CREATE OR REPLACE TEMP MACRO column_of(field) AS CASE
 -- are kept. In a shell nothing is stated.
 CREATE TEMP TABLE IF NOT EXISTS tracking
   (source_table VARCHAR, field VARCHAR, since TIMESTAMPTZ, kept_since TIMESTAMPTZ);
+
+-- Words of fields in their order, as a process's TOML states them: `level` 1 is the least, `word` has no capitals.
+CREATE TEMP TABLE IF NOT EXISTS levels (field VARCHAR, word VARCHAR, level BIGINT);

@@ -85,6 +85,8 @@ def extract(catalogue: Catalogue, connection: duckdb.DuckDBPyConnection) -> Call
         connection.execute(definition.census)
         connection.execute(definition.history)
         connection.execute(definition.shared)
+        for ranked in definition.ranked:
+            connection.execute("INSERT INTO levels VALUES (?, ?, ?)", ranked)
         connection.execute(definition.sql)
         return Extracted(connection.sql("FROM cases").pl(), connection.sql("FROM events").pl())
 

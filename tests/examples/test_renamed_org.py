@@ -38,16 +38,19 @@ CASES = {
     "Escalated": "Eskaliert",
     "Closed": "Erledigt",
 }
+PRIORITIES = {"Low": "Stufe 1", "Medium": "Stufe 2", "High": "Stufe 3", "Critical": "Stufe 4"}
 RENAMED = [
     ("Opportunity", "StageName", STAGES),
     ("OpportunityHistory", "StageName", STAGES),
     ("Lead", "Status", LEADS),
     ("Case", "Status", CASES),
+    ("Case", "Priority", PRIORITIES),
 ]
 HISTORIES = [
     ("OpportunityFieldHistory", "StageName", STAGES),
     ("LeadHistory", "Status", LEADS),
     ("CaseHistory", "Status", CASES),
+    ("CaseHistory", "Priority", PRIORITIES),
 ]
 EXPLAINING = ("OpportunityStage", "LeadStatus", "CaseStatus")
 
@@ -118,6 +121,17 @@ def test_every_kpi_has_the_same_value_in_other_words(plain: cm.Crm, own: cm.Crm,
     named = own.scorecard(process).drop("definition").filter(pl.col("kpi").is_in(shared["kpi"].implode()))
     assert shared.height > 8
     assert named.rows() == shared.rows()
+
+
+def test_priorities_go_up_and_down_in_other_words(plain: cm.Crm, own: cm.Crm) -> None:
+    raised = [
+        crm.event_log("case")
+        .events.filter(activity="Raise Priority")
+        .select("case_id", "occurred_at", "delta")
+        for crm in (plain, own)
+    ]
+    assert raised[0].height > 0
+    assert raised[1].rows() == raised[0].rows()
 
 
 @pytest.mark.parametrize(("process", "words"), [("opportunity", STAGES), ("lead", LEADS), ("case", CASES)])

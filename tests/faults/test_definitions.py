@@ -54,6 +54,10 @@ def overlay(tmp_path: Path) -> Overlay:
             "tried.process: is the table's own name or its file's",
         ),
         (
+            {"extractors__case_toml": '[levels]\nPriority = [["low"], ["Low"]]\n'},
+            "levels.Priority: 'low' is stated more than once",
+        ),
+        (
             {"extractors__opportunity_toml": '[stages]\nopen = ["A", "A"]\nwon = ["B"]\n'},
             "stages: Value error, stated more than once: A",
         ),

@@ -190,6 +190,9 @@ class Process(Model):
     segments: dict[Word, str] = Field(default_factory=dict)
     adds: tuple[str, ...] = ()  # further SQL files: their views more_cases, more_events, ... add to its own
     people: tuple[Word, ...] = ()  # segments whose cells are people
+    levels: dict[str, tuple[tuple[str, ...], ...]] = Field(
+        default_factory=dict
+    )  # of a field's words, least first
     stages: Stages = Stages()
     stated: dict[str, Stages] = Field(default_factory=dict)  # of every root under [paths] that has a list
 
@@ -226,6 +229,16 @@ class Process(Model):
             raise UnknownNameError("activity set", name, self.sets)
         return self.sets[name]
 
+    @property
+    def ranked(self) -> list[tuple[str, str, int]]:
+        """(field, word, level) of every word that has a level; 1 is the least. Capitals do not count."""
+        return [
+            (field, word.lower(), level)
+            for field, levels in self.levels.items()
+            for level, words in enumerate(levels, start=1)
+            for word in words
+        ]
+
     def declares(self, activity: str) -> bool:
         """Whether `activity` is declared, by itself or through a family."""
         return any(matches(name, activity) for name in self.activities)
@@ -259,6 +272,11 @@ class Process(Model):
         ]
         found += [
             f"people: segment '{word}' is not declared" for word in self.people if word not in self.segments
+        ]
+        words = [(field, word) for field, word, _ in self.ranked]
+        found += [
+            f"levels.{field}: '{word}' is stated more than once"
+            for field, word in sorted({word for word in words if words.count(word) > 1})
         ]
         found += [f"sets: '{name}' is missing" for name in ("core",) if name not in self.sets]
         found += [f"milestones: '{name}' is missing" for name in ("created",) if name not in self.milestones]

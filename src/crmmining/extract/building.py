@@ -34,7 +34,8 @@ def build(
     """The log of one process as of a moment; `stages` as `Catalogue.stages` gives them.
 
     With `only`, Ids of cases, the log holds these cases, exactly as they are among all others, and the
-    account counts the rows that the paths of the process find for them.
+    account counts the rows that the paths of the process find for them; as of an earlier moment than the
+    clock, records that have moved to another case since are missing, for paths lead where they lead today.
     Raises `SourceError` when the process's root table or required columns are missing and `DefinitionError`
     when its SQL fails, writes to the source's tables or emits what its TOML does not declare.
     """

@@ -103,8 +103,10 @@ def _told(  # noqa: PLR0917  what `evidence` is asked, and where the row was fou
     con = tables.connection
     every = Part(tables.spec, tables.columns, process.root, process.paths, pl.Series([], dtype=pl.String))
     cases = every.led_to(con, name, row, f"{tables.home}.crm")
-    # A row that leads to no case may stand beside others that are the reason why: then all are shown.
-    part = None if cases.is_empty() else replace(every, cases=cases, row=row)
+    # A row that leads to no case may stand beside others that are the reason why, and as of an earlier moment
+    # it may have led elsewhere, for paths are those of today: then all are shown.
+    earlier = tables.clock is not None and as_of < tables.clock
+    part = None if earlier or cases.is_empty() else replace(every, cases=cases, row=row)
     show(tables, process, as_of, stages, part)
     with transaction(con, process.name, process.sql, "READ ONLY", keep=False):
         tell(con, process, as_of, part)

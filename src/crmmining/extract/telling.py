@@ -34,6 +34,7 @@ _EVENTS: Types = {
     "source_table": _TEXT,
     "source_id": _TEXT,
 }
+_LEVELS: Types = {"field": _TEXT, "word": _TEXT, "level": pl.Int64()}  # as the process states them
 _REQUIRED = ("case_id", "activity", "occurred_at")
 _CAST = {  # further columns of events: type, and what stands in where the view has none
     "rank": ("UTINYINT", "0"),
@@ -83,6 +84,9 @@ FROM log_events
 
 def tell(con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, part: Part | None) -> None:
     """Run the SQL of `process` and show what it tells; raises `DefinitionError` with its views' faults."""
+    con.register("levels given", pl.DataFrame(process.ranked, schema=_LEVELS, orient="row"))
+    con.execute('CREATE OR REPLACE TEMP TABLE levels AS FROM "levels given"')
+    con.unregister("levels given")
     con.execute(process.sql)
     _add(con)
     for view, types in _OPTIONAL.items():

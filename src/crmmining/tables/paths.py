@@ -123,7 +123,10 @@ class Part:
         found = [] if path is None else [self._leads(way, place) for way in self._ways(table)]
         if self.row is not None and self._key(table) in self.columns.get(table, ()):
             found.append(f"{identifier(self._key(table))} = {literal(self.row)}")
-        return " OR ".join(found) or "false"
+        # Row by row first, way by way: all columns of the few that are left are read then.
+        source = f"{place}.{identifier(table)}"
+        rows = " UNION ALL ".join(f"SELECT rowid FROM {source} WHERE {way}" for way in found)
+        return f"rowid IN ({rows})" if rows else "false"
 
     def led_to(self, connection: duckdb.DuckDBPyConnection, table: str, key: str, place: str) -> pl.Series:
         """Ids of all records of the root that the row of `table` with this key leads to, even itself."""
