@@ -83,7 +83,8 @@ found AS (
 SELECT Id AS lead_id, CreatedDate AS lead_created, Name AS lead_name, Status AS lead_status,
   ConvertedAccountId AS account_id, ConvertedContactId AS contact_id, ConvertedOpportunityId AS opportunity_id,
   CASE WHEN told IS NOT NULL THEN told.moment
-    WHEN day_end IS NOT NULL THEN greatest(CreatedDate, least(day_end, coalesce(SystemModstamp, LastModifiedDate), getvariable('clock')))
+    WHEN day_end IS NOT NULL
+      THEN greatest(CreatedDate, least(day_end, coalesce(SystemModstamp, LastModifiedDate), getvariable('clock')))
     ELSE greatest(CreatedDate, coalesce(LastModifiedDate, SystemModstamp, changed)) END AS moment,
   CASE WHEN told IS NOT NULL THEN told.moment - INTERVAL '1 minute'
     ELSE greatest(CreatedDate, day_end - INTERVAL '1 day') END AS earliest,

@@ -20,7 +20,7 @@ from crmmining.errors import (
 
 if TYPE_CHECKING:
     from crmmining.crm import Crm, connect
-    from crmmining.eventlog import EventLog
+    from crmmining.eventlog import EventLog, open_log
     from crmmining.simulator import simulate
 
 __all__ = [
@@ -32,11 +32,18 @@ __all__ = [
     "SourceError",
     "UnknownNameError",
     "connect",
+    "open_log",
     "simulate",
 ]
 
 # Loaded when they are first asked for: polars, duckdb and pydantic together take half a second.
-_PLACES = {"Crm": "crm", "connect": "crm", "EventLog": "eventlog", "simulate": "simulator"}
+_PLACES = {
+    "Crm": "crm",
+    "connect": "crm",
+    "EventLog": "eventlog",
+    "open_log": "eventlog",
+    "simulate": "simulator",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -190,9 +190,7 @@ class Process(Model):
     segments: dict[Word, str] = Field(default_factory=dict)
     adds: tuple[str, ...] = ()  # further SQL files: their views more_cases, more_events, ... add to its own
     people: tuple[Word, ...] = ()  # segments whose cells are people
-    levels: dict[str, tuple[tuple[str, ...], ...]] = Field(
-        default_factory=dict
-    )  # of a field's words, least first
+    levels: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)  # a field's words in order
     stages: Stages = Stages()
     stated: dict[str, Stages] = Field(default_factory=dict)  # of every root under [paths] that has a list
 

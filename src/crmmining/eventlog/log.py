@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, reduce
 from operator import and_
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -14,7 +15,7 @@ from crmmining import disclosure, summaries
 from crmmining.definitions import Process
 from crmmining.definitions.segments import EVENT, NOW, OUTCOME, Segment, segment
 from crmmining.errors import UnknownNameError
-from crmmining.eventlog import expressions, standing
+from crmmining.eventlog import expressions, standing, stored
 from crmmining.eventlog.partition import Partition, has, has_variant, kept
 from crmmining.kernels import merge, milestones, rework, throughput, transitions, variants
 
@@ -43,14 +44,15 @@ class EventLog:
     process: Process
     as_of: datetime
     activities: tuple[str, ...]
-    partitions: tuple[Partition, ...]
+    partitions: Sequence[Partition]
     quality: pl.DataFrame
     off: tuple[str, ...] = ()
     minimum_group: int | None = None  # cases that a figure about people must stand for
     tracked: frozenset[str] = frozenset()  # attributes with a history, in this log or the one it is a part of
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tracked", self.tracked | standing.tracked(self.partitions))
+        if not self.tracked:
+            object.__setattr__(self, "tracked", standing.tracked(self.partitions))
 
     def __repr__(self) -> str:
         cases = sum(p.cases.height for p in self.partitions)
@@ -353,6 +355,15 @@ class EventLog:
                 masks.append(has_variant(p, core, self._sequences(variants)))
             partitions.append(kept(p, reduce(and_, masks)))
         return replace(self, partitions=tuple(partitions), quality=self._filtered(partitions))
+
+    def save(self, folder: str | Path, *, events: int = 2_000_000) -> None:
+        """Store the log as Parquet files, about so many `events` each; `open_log` gives it back.
+
+        Raises `OutputError` when the folder holds something else or cannot be written; then it is as it was.
+        """
+        facts = {name: getattr(self, name) for name in ("activities", "off", "minimum_group")}
+        facts |= {"as_of": self.as_of.isoformat(), "tracked": sorted(self.tracked)}
+        stored.save(Path(folder), self.process, facts, self.partitions, self.quality, events)
 
     def expression(self, text: str, kind: Literal["condition", "number"] = "condition") -> pl.Expr:
         """A Polars SQL expression over `facts` with one value per case.

@@ -1,8 +1,10 @@
 """Partitions: whole cases with their events and with how their attributes changed, row by row in step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from crmmining.definitions import Process
@@ -53,6 +55,22 @@ def partition(
     known = cases.with_row_index("case_ix").join(state, on="case_ix", how="left", maintain_order="left")
     known = known.with_columns(open=pl.col("outcome").is_null())
     return Partition(coded.events, known, pl.DataFrame(schema=VALUES) if values is None else values)
+
+
+def split(partition: Partition, events: int) -> Iterator[Partition]:
+    """The partition in several, cases in their order, each of about `events` events and no case in two."""
+    cases = partition.cases.height
+    places = np.arange(cases + 1)
+    starts = np.searchsorted(partition.events["case_ix"].to_numpy(), places)
+    value_starts = np.searchsorted(partition.values["case_ix"].to_numpy(), places)
+    cuts = np.flatnonzero(np.diff(starts[:-1] // events)) + 1
+    for low, high in pairwise([0, *cuts.tolist(), cases]):
+        local = pl.col("case_ix") - low
+        yield Partition(
+            partition.events[starts[low] : starts[high]].with_columns(local),
+            partition.cases[low:high].with_columns(local),
+            partition.values[value_starts[low] : value_starts[high]].with_columns(local),
+        )
 
 
 def kept(partition: Partition, keep: pl.Series) -> Partition:
