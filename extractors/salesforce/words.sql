@@ -43,4 +43,5 @@ CREATE TEMP TABLE IF NOT EXISTS tracking
   (source_table VARCHAR, field VARCHAR, since TIMESTAMPTZ, kept_since TIMESTAMPTZ);
 
 -- Words of fields in their order, as a process's TOML states them: `level` 1 is the least, `word` has no capitals.
+-- In a shell fill it from [levels] of the process, else words have no level and their changes no direction.
 CREATE TEMP TABLE IF NOT EXISTS levels (field VARCHAR, word VARCHAR, level BIGINT);

@@ -40,6 +40,8 @@ def test_a_shell_tells_as_much_as_the_engine(
     shell: duckdb.DuckDBPyConnection, sample: Crm, catalogue: Catalogue, process: str
 ) -> None:
     read_shared(shell, catalogue)
+    for level in catalogue.process(process).ranked:  # what the TOML states, a shell must be told
+        shell.execute("INSERT INTO levels VALUES (?, ?, ?)", level)
     shell.execute((FOLDER / f"{process}.sql").read_text(encoding="utf-8"))
     log = sample.event_log(process)
     told = shell.sql("FROM events").pl().filter(pl.col("occurred_at") <= log.as_of)
