@@ -115,11 +115,23 @@ def test_a_full_disk_leaves_the_old_log(
     assert cm.open_log(tmp_path).variants().equals(logs["lead"].variants())
 
 
-def test_other_things_are_not_written_over(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("mine")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("thesis.txt", "mine"),
+        ("manifest.json", '{"name": "an app of another kind"}'),
+        ("manifest.json", '{"format": 1, "folder": ".."}'),
+        ("manifest.json", "[]"),
+    ],
+)
+def test_other_things_are_not_written_over(
+    logs: dict[str, cm.EventLog], tmp_path: Path, name: str, text: str
+) -> None:
+    (tmp_path / "keep").mkdir()
+    (tmp_path / "keep" / name).write_text(text)
     with pytest.raises(cm.OutputError, match="holds something that is no stored log"):
-        logs["lead"].save(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+        logs["lead"].save(tmp_path / "keep")
+    assert [path.read_text() for path in (tmp_path / "keep").iterdir()] == [text]
 
 
 def test_what_a_killed_writer_left_is_in_nobodys_way(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:
@@ -143,6 +155,8 @@ def spoil(folder: Path, what: str) -> None:
         manifest.write_text("{")
     elif what == "format":
         manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 2}))
+    elif what == "edited":
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "tracked": ["owner"]}))
     elif what == "gone":
         file.unlink()
     elif what == "cut":
@@ -157,6 +171,7 @@ def spoil(folder: Path, what: str) -> None:
         ("no manifest", "is no stored log: manifest.json is missing or damaged"),
         ("no JSON", "is no stored log: manifest.json is missing or damaged"),
         ("format", "is stored in format 2; this version reads 1: store it again"),
+        ("edited", "manifest.json was changed by hand or is damaged; store the log again"),
         ("gone", "events-00001.parquet is missing: the stored log is damaged; store it again"),
         ("cut", r"events-00001.parquet has [\d,]+ bytes, not [\d,]+: the stored log is damaged"),
         ("overwritten", "events-00001.parquet cannot be read: the stored log is damaged; store it again"),

@@ -6,6 +6,7 @@ only then takes the manifest's place in one step: whoever is killed on the way l
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ FORMAT = 1
 _MANIFEST = "manifest.json"
 _KINDS = Partition._fields
 _QUALITY = "quality.parquet"
+_FOLDER = re.compile("log-[0-9a-f]{12}")
 _WRITING = "writing-"  # begins the name of a folder that was not finished, or not yet
 
 
@@ -63,16 +65,16 @@ def save(  # noqa: PLR0917  what there is of a log
     try:
         folder.mkdir(parents=True, exist_ok=True)
         others = any(not path.name.startswith(_WRITING) for path in folder.iterdir())
-        if others and not (folder / _MANIFEST).is_file():
+        before = _manifest(folder)
+        if others and before is None:
             raise OutputError(
                 f"{folder} holds something that is no stored log; name an empty or a new folder"
             )
-        before = _folder_named(folder)
         fresh = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder))
         fresh.chmod(folder.stat().st_mode)
         try:
             manifest = {"format": FORMAT, **facts, **_write_files(fresh, parts, quality)}
-            name = f"log-{hashlib.sha256(_text(manifest).encode()).hexdigest()[:12]}"
+            name = _folder_of(manifest)
             if not (folder / name).exists():  # the very same log may be there already
                 fresh.rename(folder / name)
             (folder / f"{name}.json").write_text(_text({**manifest, "folder": name}), encoding="utf-8")
@@ -83,8 +85,8 @@ def save(  # noqa: PLR0917  what there is of a log
         raise OutputError(
             f"{folder} cannot be written: {error.strerror}. What was stored there is unchanged."
         ) from error
-    if before not in {None, name}:
-        shutil.rmtree(folder / str(before), ignore_errors=True)
+    if before is not None and before["folder"] != name:
+        shutil.rmtree(folder / before["folder"], ignore_errors=True)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], Stored, pl.DataFrame]:
@@ -92,15 +94,15 @@ def read(folder: Path) -> tuple[dict[str, Any], Stored, pl.DataFrame]:
 
     Raises `CrmMiningError` for what is no stored log, for one of another format and for damaged files.
     """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-        found = manifest["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CrmMiningError(f"{folder} is no stored log: {_MANIFEST} is missing or damaged") from error
-    if found != FORMAT:
+    manifest = _manifest(folder)
+    if manifest is None:
+        raise CrmMiningError(f"{folder} is no stored log: {_MANIFEST} is missing or damaged")
+    if manifest["format"] != FORMAT:
         raise CrmMiningError(
-            f"{folder} is stored in format {found}; this version reads {FORMAT}: store it again"
+            f"{folder} is stored in format {manifest['format']}; this version reads {FORMAT}: store it again"
         )
+    if manifest["folder"] != _folder_of({key: manifest[key] for key in manifest if key != "folder"}):
+        raise CrmMiningError(f"{folder / _MANIFEST} was changed by hand or is damaged; store the log again")
     place = folder / manifest["folder"]
     for name, size in manifest["files"].items():
         there = (place / name).stat().st_size if (place / name).is_file() else None
@@ -132,11 +134,19 @@ def _digest(path: Path) -> dict[str, object]:
         }
 
 
-def _folder_named(folder: Path) -> str | None:
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """What the manifest says, whatever its format; null where there is none, or another program's."""
     try:
-        return str(json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))["folder"])
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
+    ours = isinstance(found, dict) and "format" in found and _FOLDER.fullmatch(str(found.get("folder")))
+    return found if ours else None
+
+
+def _folder_of(manifest: Mapping[str, object]) -> str:
+    """The name of the folder of the files that a manifest lists: it changes with every byte of them."""
+    return f"log-{hashlib.sha256(_text(manifest).encode()).hexdigest()[:12]}"
 
 
 def _name(kind: str, at: int) -> str:
