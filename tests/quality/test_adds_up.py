@@ -16,17 +16,19 @@ DISPOSITIONS = ["used", "quarantined", "filtered"]
 
 
 @cache
-def filthy(seed: int) -> tuple[cm.Crm, dict[str, int]]:
+def filthy(seed: int, accounts: int = 60) -> tuple[cm.Crm, dict[str, int]]:
     """A CRM with all quirks, and the rows of its files by the truth."""
-    folder = simulated(*QUIRKS, accounts=60, seed=seed)
+    folder = simulated(*QUIRKS, accounts=accounts, seed=seed)
     rows = json.loads((folder / "truth.json").read_text(encoding="utf-8"))["rows"]
     return cm.connect(folder), rows
 
 
 @pytest.mark.parametrize("as_of", [None, "2024-08-01"])
-@pytest.mark.parametrize("seed", SEEDS)
-def test_rows_in_are_used_quarantined_or_filtered_for_a_rule(seed: int, as_of: str | None) -> None:
-    crm, rows = filthy(seed)
+@pytest.mark.parametrize(("seed", "accounts"), [*((seed, 60) for seed in SEEDS), (5, 25), (7, 200)])
+def test_rows_in_are_used_quarantined_or_filtered_for_a_rule(
+    seed: int, accounts: int, as_of: str | None
+) -> None:
+    crm, rows = filthy(seed, accounts)
     quality = crm.quality(as_of=as_of)
     moved = quality.filter(pl.col("disposition").is_in(DISPOSITIONS))
     delivered = moved.filter(pl.col("scope") == "table").group_by("table").agg(pl.col("rows").sum())
