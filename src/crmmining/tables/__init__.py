@@ -1,6 +1,7 @@
 """Tables: names, Ids, types, UTC; quarantine; views as of a moment. The canonical form of a CRM's data."""
 
-from crmmining.tables.loading import load
+from crmmining.tables.keeping import keep, reopen
+from crmmining.tables.loading import Supply, judge, load
 from crmmining.tables.model import Tables
 from crmmining.tables.raw import Evidence, InputFile, RawTable
 from crmmining.tables.spec import ColumnType, OrgSpec, ParentSpec, SourceSpec, SqlFiles, TableSpec
@@ -14,7 +15,11 @@ __all__ = [
     "RawTable",
     "SourceSpec",
     "SqlFiles",
+    "Supply",
     "TableSpec",
     "Tables",
+    "judge",
+    "keep",
     "load",
+    "reopen",
 ]
