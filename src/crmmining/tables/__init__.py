@@ -1,5 +1,6 @@
 """Tables: names, Ids, types, UTC; quarantine; views as of a moment. The canonical form of a CRM's data."""
 
+from crmmining.tables.database import KEPT, MEMORY, attach, database
 from crmmining.tables.keeping import keep, reopen
 from crmmining.tables.loading import Supply, judge, load
 from crmmining.tables.model import Tables
@@ -7,6 +8,8 @@ from crmmining.tables.raw import Evidence, InputFile, RawTable
 from crmmining.tables.spec import ColumnType, OrgSpec, ParentSpec, SourceSpec, SqlFiles, TableSpec
 
 __all__ = [
+    "KEPT",
+    "MEMORY",
     "ColumnType",
     "Evidence",
     "InputFile",
@@ -18,6 +21,8 @@ __all__ = [
     "Supply",
     "TableSpec",
     "Tables",
+    "attach",
+    "database",
     "judge",
     "keep",
     "load",

@@ -147,8 +147,11 @@ class Tables:
         return f"SELECT {columns} FROM {home}.crm.{identifier(name)}"
 
     def _known(self, name: str, table: TableSpec, moment: datetime) -> str:
-        where = ""
-        if table.visible_from in self.columns.get(name, ()):
-            since = identifier(str(table.visible_from))
-            where = f" WHERE coalesce({since} <= {literal(moment.isoformat())}::TIMESTAMPTZ, true)"
-        return f"SELECT * FROM whole.{identifier(name)}{where}"
+        return f"SELECT * FROM whole.{identifier(name)} WHERE {self.visible(name, table, moment)}"
+
+    def visible(self, name: str, table: TableSpec, moment: datetime) -> str:
+        """Which rows of a table are known at a moment, as an SQL condition."""
+        if table.visible_from not in self.columns.get(name, ()):
+            return "true"
+        since = identifier(str(table.visible_from))
+        return f"coalesce({since} <= {literal(moment.isoformat())}::TIMESTAMPTZ, true)"
