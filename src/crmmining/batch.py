@@ -12,9 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from crmmining.crm import Crm, Moment, Words
+from crmmining.crm import Crm, Words
 from crmmining.errors import OutputError
 from crmmining.eventlog import EventLog
+from crmmining.moments import Moment
 from crmmining.periods import Period
 
 MARKER = "run.json"
@@ -134,14 +135,14 @@ def _write_all(folder: Path, crm: Crm, order: Order, step: Step) -> None:
 
 def _write_log(folder: Path, log: EventLog) -> None:
     frames = {
-        "events": log.events.cast({"activity": pl.String}),
-        "cases": log.cases,
-        "variants": log.variants(),
-        "transitions": log.transitions(),
+        "events": log.scan().cast({"activity": pl.String}),  # never all in memory, where the log is stored
+        "cases": log.cases.lazy(),
+        "variants": log.variants().lazy(),
+        "transitions": log.transitions().lazy(),
     }
     for kind, frame in frames.items():
         (folder / kind).mkdir(exist_ok=True)
-        frame.write_parquet(folder / kind / f"{log.process.name}.parquet")
+        frame.sink_parquet(folder / kind / f"{log.process.name}.parquet")
 
 
 def harmless(frame: pl.DataFrame) -> pl.DataFrame:
@@ -170,7 +171,7 @@ def _record(crm: Crm, logs: Mapping[str, EventLog], order: Order) -> dict[str, A
             name: {
                 "cases": log.cases.height,
                 "truncated": int(log.cases["truncated"].sum()),
-                "events": log.events.height,
+                "events": _events(log),
                 "off": list(log.off),
             }
             for name, log in logs.items()
@@ -181,6 +182,12 @@ def _record(crm: Crm, logs: Mapping[str, EventLog], order: Order) -> dict[str, A
         },
         "versions": {name: version(name) for name in ("crmmining", "duckdb", "polars", "numpy")},
     }
+
+
+def _events(log: EventLog) -> int:
+    """How many events a log holds, by its own account."""
+    used = log.quality.filter(table=f"{log.process.name} events", disposition="used")
+    return int(used["rows"].sum())
 
 
 def _write_json(path: Path, content: object) -> None:

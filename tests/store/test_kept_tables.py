@@ -35,8 +35,8 @@ def test_nothing_that_is_known_of_tables_is_lost(sample: cm.Crm, reopened: cm.Cr
     assert (other.columns, other.inputs) == (one.columns, one.inputs)
 
 
-@pytest.mark.parametrize("as_of", [None, "2024-06-30"])
-def test_logs_states_and_accounts_are_the_same(sample: cm.Crm, reopened: cm.Crm, as_of: str | None) -> None:
+def test_logs_states_and_accounts_are_the_same(sample: cm.Crm, reopened: cm.Crm) -> None:
+    as_of = "2024-06-30"
     for process in sample.processes:
         one, other = (crm.event_log(process, as_of=as_of) for crm in (sample, reopened))
         assert_frame_equal(other.events, one.events)

@@ -1,6 +1,7 @@
 """Tables: names, Ids, types, UTC; quarantine; views as of a moment. The canonical form of a CRM's data."""
 
-from crmmining.tables.database import KEPT, MEMORY, attach, database
+from crmmining.tables.database import KEPT, MEMORY, attach, clear_spilled, database
+from crmmining.tables.identities import key_mark
 from crmmining.tables.keeping import keep, reopen
 from crmmining.tables.loading import Supply, judge, load
 from crmmining.tables.model import Tables
@@ -22,9 +23,11 @@ __all__ = [
     "TableSpec",
     "Tables",
     "attach",
+    "clear_spilled",
     "database",
     "judge",
     "keep",
+    "key_mark",
     "load",
     "reopen",
 ]

@@ -4,14 +4,18 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
+from typing import IO
 
 import duckdb
 
 from crmmining.errors import CrmMiningError, OutputError
+from crmmining.locks import locked
 from crmmining.tables.sql import identifier, literal
 
 MEMORY = "1.5GiB"
 KEPT = identifier("kept tables")  # holds a blank, so that no definition's SQL names it by accident
+_SPILLED = "spilled-"  # begins the name of a folder for what does not fit into memory
+_IN_USE = "in-use"  # a file in it, locked by whoever it belongs to
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,  # a name in SQL is a table, never what Python calls so
@@ -27,26 +31,41 @@ def database(
     with the connection. `file` is a new database file, for tables that shall be kept; else there is none.
     Raises `CrmMiningError` for what is no amount of memory and `OutputError` when the folder cannot be made.
     """
+    wrong = f"memory is '{memory}', but must be an amount such as 1.5GiB or 800MB"
+    if memory.strip().startswith("-"):  # to DuckDB, that is without limit
+        raise CrmMiningError(wrong)
     try:
-        folder = tempfile.mkdtemp(prefix="crmmining-", dir=spill)
+        folder = tempfile.mkdtemp(prefix=_SPILLED, dir=spill)
     except OSError as error:
         raise OutputError(
             f"no files can be written to {spill or tempfile.gettempdir()}: {error.strerror}"
         ) from error
-    config = _CONFIG | {"memory_limit": memory, "temp_directory": folder}
+    held = locked(Path(folder) / _IN_USE)
+    config = _CONFIG | {"memory_limit": memory, "temp_directory": str(Path(folder) / "spilled")}
     if file is None:
         config["checkpoint_threshold"] = "1TB"  # what lives in memory gains nothing from being written out
     try:
         opened = duckdb.connect(":memory:" if file is None else str(file), config=config)
     except duckdb.Error as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        _discard(folder, held)
         if isinstance(error, duckdb.IOException):
             raise OutputError(f"{file} cannot be written: {str(error).splitlines()[0]}") from error
-        raise CrmMiningError(
-            f"memory is '{memory}', but must be an amount such as 1.5GiB or 800MB"
-        ) from error
-    weakref.finalize(opened, shutil.rmtree, folder, ignore_errors=True)
+        raise CrmMiningError(wrong) from error
+    weakref.finalize(opened, _discard, folder, held)
     return opened
+
+
+def clear_spilled(spill: Path) -> None:
+    """Remove what connections left below a folder whose process was killed; those in use stay."""
+    for folder in spill.glob(f"{_SPILLED}*"):
+        if (folder / _IN_USE).exists() and (held := locked(folder / _IN_USE)) is not None:
+            _discard(str(folder), held)
+
+
+def _discard(folder: str, held: IO[bytes] | None) -> None:
+    if held is not None:
+        held.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
