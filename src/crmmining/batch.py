@@ -21,6 +21,7 @@ from crmmining.periods import Period
 MARKER = "run.json"
 _FILES = {MARKER, "timings.json", "scorecard.parquet", "scorecard.csv", "quality.parquet", "report.html"}
 _FOLDERS = {"events", "cases", "variants", "transitions"}
+_ROW_GROUP = 1 << 17  # rows; left to polars, groups would end where parts do
 Step = Callable[[str], None]
 
 
@@ -142,7 +143,12 @@ def _write_log(folder: Path, log: EventLog) -> None:
     }
     for kind, frame in frames.items():
         (folder / kind).mkdir(exist_ok=True)
-        frame.sink_parquet(folder / kind / f"{log.process.name}.parquet")
+        write_rows(frame, folder / kind / f"{log.process.name}.parquet")
+
+
+def write_rows(rows: pl.LazyFrame, file: Path) -> None:
+    """Write rows as Parquet, never all in memory; the same bytes in however many parts they come."""
+    rows.sink_parquet(file, row_group_size=_ROW_GROUP)
 
 
 def harmless(frame: pl.DataFrame) -> pl.DataFrame:

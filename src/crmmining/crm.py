@@ -64,7 +64,7 @@ def connect(
     catalogue = read_catalogue(crm, extractors=extractors, kpis=kpis)
     spec, org = catalogue.source, catalogue.source.org
     reading = (table_names, datetime_format, pseudonymise, extracted_at)
-    if kept.is_store(source) and store is None:
+    if kept.is_store(source, store):
         if reading != ("{}", None, None, None):
             raise CrmMiningError(
                 f"{source} is a store, whose tables were read already: table_names, datetime_format, "

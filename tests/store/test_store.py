@@ -191,6 +191,17 @@ def test_a_damaged_log_is_told_again(crm: Make, tmp_path: Path) -> None:
     assert cm.connect(tmp_path / "store").event_log("opportunity").events.height == 2
 
 
+def test_a_store_may_be_named_twice(crm: Make, tmp_path: Path) -> None:
+    cm.connect(crm("a"), store=tmp_path / "store")
+    assert cm.connect(tmp_path / "store", store=tmp_path / "store").source == "a"
+
+
+def test_a_store_is_no_source_of_another(crm: Make, tmp_path: Path) -> None:
+    cm.connect(crm("a"), store=tmp_path / "store")
+    with pytest.raises(cm.SourceError, match="holds no"):
+        cm.connect(tmp_path / "store", store=tmp_path / "other")
+
+
 def test_options_of_reading_say_nothing_of_a_store(crm: Make, tmp_path: Path) -> None:
     cm.connect(crm("a"), store=tmp_path / "store")
     with pytest.raises(cm.CrmMiningError, match="is a store, whose tables were read already: table_names"):
@@ -220,3 +231,9 @@ def test_a_log_is_read_partition_by_partition(sample_folder: Path, tmp_path: Pat
     log = cm.connect(sample_folder, store=tmp_path).event_log("lead")
     assert isinstance(log.events, pl.DataFrame)
     assert [part.cases.height for part in log.partitions] == [352]
+
+
+def test_little_memory_means_few_threads(crm: Make, tmp_path: Path) -> None:
+    opened = cm.connect(crm("a"), store=tmp_path / "store", memory="400MiB")
+    asked = "SELECT current_setting('threads'), current_setting('memory_limit')"
+    assert opened.tables.connection.sql(asked).pl().row(0) == (1, "400.0 MiB")

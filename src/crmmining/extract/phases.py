@@ -117,7 +117,7 @@ def transaction(
     except duckdb.OutOfMemoryException as error:
         connection.execute("ROLLBACK")
         raise CrmMiningError(
-            f"{label}: the database ran out of memory: {str(error).splitlines()[0]}"
+            f"{label}: the database ran out of memory; give it more: {str(error).splitlines()[0]}"
         ) from error
     except duckdb.Error as error:
         connection.execute("ROLLBACK")

@@ -25,9 +25,13 @@ _WRITING = "writing-"  # begins the name of a folder that was not finished, or n
 _OURS = (_TABLES, _WRITING, "spilled-")
 
 
-def is_store(source: object) -> bool:
-    """Whether a source is the folder of a store, of whatever format."""
-    return isinstance(source, str | Path) and manifest(Path(source).expanduser()) is not None
+def is_store(source: object, store: str | Path | None = None) -> bool:
+    """Whether a source is the folder of a store, of whatever format, and `store` no other one."""
+    if not isinstance(source, str | Path):
+        return False
+    place = Path(source).expanduser()
+    other = store is not None and Path(store).expanduser().resolve() != place.resolve()
+    return not other and manifest(place) is not None
 
 
 def manifest(folder: Path) -> dict[str, Any] | None:

@@ -20,12 +20,11 @@ from crmmining.errors import CrmMiningError, OutputError
 from crmmining.eventlog import EventLog, stored
 from crmmining.extract import adding, buckets
 from crmmining.store import folder as place
-from crmmining.tables import KEPT, SourceSpec, Tables, attach, database, reopen
+from crmmining.tables import KEPT, SourceSpec, Tables, attach, database, held_to, reopen
 from crmmining.tables import keep as keep_tables
 
 _BYTES_PER_ROW = 800  # of memory, for the rows of one bucket
 _FILE = 2_000_000  # events of a file, at most
-_UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 Load = Callable[[duckdb.DuckDBPyConnection], Tables]
 
@@ -77,7 +76,7 @@ class Store:
         stages: pl.DataFrame,
         engine: buckets.Engine,
     ) -> None:
-        rows = max(1, _bytes(self.tables.connection) // _BYTES_PER_ROW)
+        rows = max(1, held_to(self.tables.connection) // _BYTES_PER_ROW)
         order = buckets.Order(
             self.folder / self.said["tables"],
             self.tables.spec,
@@ -206,9 +205,3 @@ def _read(home: Path, process: Process) -> EventLog:
         off=tuple(said["off"]),
         tracked=frozenset(said["tracked"]),
     )
-
-
-def _bytes(connection: duckdb.DuckDBPyConnection) -> int:
-    """The memory that a database is held to."""
-    amount, unit = str(connection.sql("SELECT current_setting('memory_limit')").pl().item()).split()
-    return int(float(amount) * _UNITS[unit])

@@ -1,6 +1,6 @@
 """Tables: names, Ids, types, UTC; quarantine; views as of a moment. The canonical form of a CRM's data."""
 
-from crmmining.tables.database import KEPT, MEMORY, attach, clear_spilled, database
+from crmmining.tables.database import KEPT, MEMORY, attach, clear_spilled, database, held_to
 from crmmining.tables.identities import key_mark
 from crmmining.tables.keeping import keep, reopen
 from crmmining.tables.loading import Supply, judge, load
@@ -25,6 +25,7 @@ __all__ = [
     "attach",
     "clear_spilled",
     "database",
+    "held_to",
     "judge",
     "keep",
     "key_mark",

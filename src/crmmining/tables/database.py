@@ -16,6 +16,8 @@ MEMORY = "1.5GiB"
 KEPT = identifier("kept tables")  # holds a blank, so that no definition's SQL names it by accident
 _SPILLED = "spilled-"  # begins the name of a folder for what does not fit into memory
 _IN_USE = "in-use"  # a file in it, locked by whoever it belongs to
+_UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+_BYTES_PER_THREAD = 384 << 20
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,  # a name in SQL is a table, never what Python calls so
@@ -52,7 +54,21 @@ def database(
             raise OutputError(f"{file} cannot be written: {str(error).splitlines()[0]}") from error
         raise CrmMiningError(wrong) from error
     weakref.finalize(opened, _discard, folder, held)
+    if file is not None:
+        _spare(opened)
     return opened
+
+
+def held_to(connection: duckdb.DuckDBPyConnection) -> int:
+    """The bytes of memory that a database is held to."""
+    amount, unit = str(connection.sql("SELECT current_setting('memory_limit')").pl().item()).split()
+    return int(float(amount) * _UNITS[unit])
+
+
+def _spare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Work with as many threads as the memory is enough for: each holds rows that cannot be moved out."""
+    threads = connection.sql("SELECT current_setting('threads')").pl().item()
+    connection.execute(f"SET threads = {max(1, min(threads, held_to(connection) // _BYTES_PER_THREAD))}")
 
 
 def clear_spilled(spill: Path) -> None:
@@ -74,3 +90,4 @@ def attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         connection.execute(f"ATTACH {literal(str(file))} AS {KEPT} (READ_ONLY)")
     except duckdb.Error as error:
         raise CrmMiningError(f"{file} cannot be read as kept tables: {str(error).splitlines()[0]}") from error
+    _spare(connection)
