@@ -58,6 +58,10 @@ def connect(
 
     >>> connect("data/sample")
     Crm(clock=2025-12-31T23:14:29Z, processes=account, case, lead, opportunity)
+    >>> from tempfile import mkdtemp
+    >>> kept = connect("data/sample", store=(folder := mkdtemp())).event_log("lead")
+    >>> connect(folder).event_log("lead").events.equals(kept.events)
+    True
     """
     if minimum_group is not None and minimum_group < 1:
         raise CrmMiningError(f"minimum_group is {minimum_group}, but must be a number of cases, 1 or more")

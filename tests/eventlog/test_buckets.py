@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,14 @@ class Pickled:
         return (pickle.loads(one) for one in reversed(answers))  # noqa: S301 - our own
 
 
+class Threads:
+    """An engine that works on several items at once in one process."""
+
+    def map(self, ask: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
+        with ThreadPoolExecutor(3) as pool:
+            yield from pool.map(ask, items)
+
+
 def keep(crm: cm.Crm, file: Path) -> None:
     """Copy the tables of a CRM of which no log was built yet into a file."""
     con = crm.tables.connection
@@ -49,19 +58,21 @@ def keep(crm: cm.Crm, file: Path) -> None:
     con.execute("DETACH copy")
 
 
-def same(crm: cm.Crm, file: Path, process: str, as_of: datetime, size: int) -> int:
+def same(  # noqa: PLR0917  what to hold against what
+    crm: cm.Crm, file: Path, process: str, as_of: datetime, size: int, engine: buckets.Engine | None = None
+) -> int:
     """Hold a log told by buckets of about `size` rows against the log told at once; how many there were."""
     catalogue = crm.definitions
     definition = catalogue.process(process)
     whole = building.build(crm.tables, definition, as_of, catalogue.stages)
-    with TemporaryDirectory() as folder, duckdb.connect() as reading:
+    with TemporaryDirectory(prefix="it's [old] ") as folder, duckdb.connect() as reading:
         tables.attach(reading, file)
         kept = tables.reopen(reading, tables.KEPT, catalogue.source)
         order = buckets.Order(
             file, catalogue.source, definition, as_of, catalogue.stages, Path(folder), "500MB"
         )
         asked = buckets.buckets(kept, definition, as_of, size)
-        told = adding.tell(kept, order, asked, Pickled())
+        told = adding.tell(kept, order, asked, engine or Pickled())
         log = EventLog(definition, as_of, told.activities, tuple(told.partitions), told.quality)
     assert log.activities == whole.activities
     assert log.tracked == told.tracked == whole.tracked
@@ -126,15 +137,19 @@ def test_what_fits_into_one_bucket_is_one() -> None:
     assert same(crm, file, "lead", crm.clock, 1_000_000) == 1
 
 
-def same_desk(desk: Desk, as_of: int) -> int:
+def same_desk(desk: Desk, as_of: int, engine: buckets.Engine | None = None) -> int:
     """Hold the tickets of a desk, each a bucket of its own, against all at once."""
     with TemporaryDirectory() as folder:
         keep(desk.crm, Path(folder) / "tables.duckdb")
-        return same(desk.crm, Path(folder) / "tables.duckdb", "ticket", minute(as_of), 1)
+        return same(desk.crm, Path(folder) / "tables.duckdb", "ticket", minute(as_of), 1, engine)
 
 
 def test_tickets_one_by_one_are_all_tickets() -> None:
     assert same_desk(Desk(SMALL), 2000) == len(SMALL["Ticket"]) + 1  # and what leads to none
+
+
+def test_tickets_several_at_once_are_all_tickets() -> None:
+    assert same_desk(Desk(SMALL), 2000, Threads()) == len(SMALL["Ticket"]) + 1
 
 
 def test_of_no_tickets_there_is_a_log_too() -> None:

@@ -71,6 +71,12 @@ def test_a_log_of_an_earlier_moment_is_stored_beside(
     assert names == ["lead-20240630T000000Z", "lead-20251231T231429Z"]
 
 
+def test_a_folder_may_be_called_like_a_pattern(crm: Make, tmp_path: Path) -> None:
+    store = tmp_path / "it's [old]"
+    assert cm.connect(crm("a"), store=store).state("Opportunity").height == 1
+    assert cm.connect(store).state("Opportunity").height == 1
+
+
 def test_groups_are_withheld_as_asked_for_when_opened(crm: Make, tmp_path: Path) -> None:
     cm.connect(crm("a"), store=tmp_path / "store").event_log("opportunity")
     opened = cm.connect(tmp_path / "store", minimum_group=5)

@@ -18,14 +18,14 @@ from crmmining.extract.buckets import (
     Bucket,
     Engine,
     Order,
-    file,
+    files,
     read,
     tables_shut,
     tell_bucket,
 )
 from crmmining.extract.building import refuse_lacking
 from crmmining.tables import Tables
-from crmmining.tables.sql import identifier, literal
+from crmmining.tables.sql import file_literal, identifier, literal
 
 # A row may be seen in several buckets: it is silent when none tells it, for all the reasons they give.
 _REASONS = """
@@ -77,7 +77,7 @@ def account(tables: Tables, process: Process, as_of: datetime, folder: Path, eve
 
     `events` is how many events are in the log.
     """
-    lost = _lost(pl.read_parquet(file(folder, LOST, "*")))
+    lost = _lost(pl.read_parquet(files(folder, LOST), glob=False))
     lines = [rows.events_line(process, events, lost)]
     mine = rows.own(tables, process)
     if not mine:
@@ -87,8 +87,8 @@ def account(tables: Tables, process: Process, as_of: datetime, folder: Path, eve
     con.register("tables told", pl.DataFrame(list(names.items()), schema=["name", "called"], orient="row"))
     reasons = con.sql(
         _REASONS.format(
-            events=literal(str(file(folder, EVENTS, "*"))),
-            silent=literal(str(file(folder, SILENT, "*"))),
+            events=_listed(files(folder, EVENTS)),
+            silent=_listed(files(folder, SILENT)),
             no_rule=literal(rows.NO_RULE),
         )
     ).pl()
@@ -107,6 +107,10 @@ def account(tables: Tables, process: Process, as_of: datetime, folder: Path, eve
     )
     lines.append(rows.rows_lines(process, names, known, reasons))
     return pl.concat(lines)
+
+
+def _listed(paths: Sequence[Path]) -> str:
+    return f"[{', '.join(map(file_literal, paths))}]"
 
 
 def _lost(found: pl.DataFrame) -> pl.DataFrame:

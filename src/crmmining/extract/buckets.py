@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
+from threading import local
 from typing import NamedTuple, Protocol, TypeVar
 
 import duckdb
@@ -30,6 +30,7 @@ from crmmining.tables.sql import identifier
 A = TypeVar("A")
 B = TypeVar("B")
 
+_MINE = local()  # what a thread has opened: some engines tell several buckets at once in one process
 EVENTS, CASES, VALUES, SILENT, LOST = "events", "cases", "values", "silent", "lost"
 _RANGES = """
 SELECT min(id) AS first, max(id) AS last
@@ -133,7 +134,7 @@ def tell_bucket(order: Order, bucket: Bucket) -> Written:
 def read(folder: Path, written: Written, activities: tuple[str, ...]) -> Partition:
     """What was written of a bucket as a partition, its activities coded as places in `activities`."""
     events, cases, values = (
-        pl.read_parquet(file(folder, kind, written.number)) for kind in (EVENTS, CASES, VALUES)
+        pl.read_parquet(file(folder, kind, written.number), glob=False) for kind in (EVENTS, CASES, VALUES)
     )
     if written.activities != activities:
         places = pl.Series([activities.index(name) for name in written.activities], dtype=pl.UInt16)
@@ -141,25 +142,32 @@ def read(folder: Path, written: Written, activities: tuple[str, ...]) -> Partiti
     return Partition(events, cases, values)
 
 
-def file(folder: Path, kind: str, number: int | str) -> Path:
-    """Where one kind of rows of a bucket is; `*` stands for all buckets."""
+def file(folder: Path, kind: str, number: int) -> Path:
+    """Where one kind of rows of a bucket is."""
     return folder / f"{kind}-{number}.parquet"
+
+
+def files(folder: Path, kind: str) -> list[Path]:
+    """Where one kind of rows of all buckets is."""
+    return sorted(folder.glob(f"{kind}-*.parquet"))
 
 
 @contextmanager
 def tables_shut() -> Iterator[None]:
-    """At the end, close the tables that buckets were told from in this process."""
+    """At the end, close the tables that buckets were told from in this thread."""
     try:
         yield
     finally:
-        _opened.cache_clear()
+        vars(_MINE).clear()
 
 
-@lru_cache(maxsize=1)
 def _opened(kept: Path, memory: str, spill: Path | None) -> duckdb.DuckDBPyConnection:
-    """A connection to kept tables, the same for all buckets that are told in this process."""
-    connection = database(memory, spill=spill)
-    attach(connection, kept)
+    """A connection to kept tables, the same for all buckets that are told in this thread."""
+    if vars(_MINE).get("asked") != (kept, memory, spill):
+        opened = database(memory, spill=spill)
+        attach(opened, kept)
+        _MINE.connection, _MINE.asked = opened, (kept, memory, spill)
+    connection: duckdb.DuckDBPyConnection = _MINE.connection
     return connection
 
 
