@@ -16,13 +16,13 @@ LONGEST = 400
 # From the ground up. A room imports only from rooms below its own floor; two on one floor do not meet.
 FLOORS = (
     {"errors"},
-    {"disclosure", "kernels", "periods"},
+    {"disclosure", "kernels", "locks", "moments", "periods"},
     {"summaries"},
     {"tables"},
     {"sources", "definitions"},
     {"eventlog", "availability"},
     {"extract", "imperfections", "measure", "quality"},
-    {"show"},
+    {"show", "store"},
     {"crm"},
     {"batch", "targets"},
     {"simulator"},

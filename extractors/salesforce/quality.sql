@@ -329,8 +329,7 @@ late AS (  -- more than a quarter after the table, and ten times the usual pause
     AND date_diff('second', t.since, k.since) > 10 * date_diff('second', p.first, p.last) / (p.n - 1)
 ),
 supplied AS (
-  SELECT table_name, column_name FROM duckdb_columns()
-  WHERE database_name = current_database() AND schema_name = 'crm'
+  SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'crm'  -- in whatever database
 ),
 unknown AS (  -- few lists of columns, many records
   SELECT "table", columns, count(*) AS "rows", min(Id, 3) AS ids FROM state_unknown GROUP BY ALL

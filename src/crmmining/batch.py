@@ -12,14 +12,16 @@ from typing import Any
 
 import polars as pl
 
-from crmmining.crm import Crm, Moment, Words
+from crmmining.crm import Crm, Words
 from crmmining.errors import OutputError
 from crmmining.eventlog import EventLog
+from crmmining.moments import Moment
 from crmmining.periods import Period
 
 MARKER = "run.json"
 _FILES = {MARKER, "timings.json", "scorecard.parquet", "scorecard.csv", "quality.parquet", "report.html"}
 _FOLDERS = {"events", "cases", "variants", "transitions"}
+_ROW_GROUP = 1 << 17  # rows; left to polars, groups would end where parts do
 Step = Callable[[str], None]
 
 
@@ -134,14 +136,19 @@ def _write_all(folder: Path, crm: Crm, order: Order, step: Step) -> None:
 
 def _write_log(folder: Path, log: EventLog) -> None:
     frames = {
-        "events": log.events.cast({"activity": pl.String}),
-        "cases": log.cases,
-        "variants": log.variants(),
-        "transitions": log.transitions(),
+        "events": log.scan().cast({"activity": pl.String}),  # never all in memory, where the log is stored
+        "cases": log.cases.lazy(),
+        "variants": log.variants().lazy(),
+        "transitions": log.transitions().lazy(),
     }
     for kind, frame in frames.items():
         (folder / kind).mkdir(exist_ok=True)
-        frame.write_parquet(folder / kind / f"{log.process.name}.parquet")
+        write_rows(frame, folder / kind / f"{log.process.name}.parquet")
+
+
+def write_rows(rows: pl.LazyFrame, file: Path) -> None:
+    """Write rows as Parquet, never all in memory; the same bytes in however many parts they come."""
+    rows.sink_parquet(file, row_group_size=_ROW_GROUP)
 
 
 def harmless(frame: pl.DataFrame) -> pl.DataFrame:
@@ -168,9 +175,11 @@ def _record(crm: Crm, logs: Mapping[str, EventLog], order: Order) -> dict[str, A
         "inputs": [asdict(file) for file in crm.tables.inputs],
         "logs": {
             name: {
-                "cases": log.cases.height,
-                "truncated": int(log.cases["truncated"].sum()),
-                "events": log.events.height,
+                "cases": log.sizes[0],
+                "truncated": sum(
+                    log.each(lambda one: int(one.only.of_cases("truncated")["truncated"].sum()))
+                ),
+                "events": log.sizes[1],
                 "off": list(log.off),
             }
             for name, log in logs.items()

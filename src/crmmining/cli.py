@@ -3,18 +3,23 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import App, CycloptsError, Parameter
 
 from crmmining.errors import CrmMiningError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from crmmining.crm import Crm
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 # The modules that load polars and duckdb are imported inside the commands, so that --help answers at once.
 
@@ -76,6 +81,23 @@ class Reading:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class Keeping:
+    """What is kept for the next time, and how much memory there is.
+
+    Parameters
+    ----------
+    store
+        Folder that keeps tables and logs for the next time: new, empty or an earlier store.
+    memory
+        What the database is held to (1.5GiB); what does not fit lies in files.
+    """
+
+    store: Path | None = None
+    memory: str = "1.5GiB"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class People:
     """How people are protected.
 
@@ -127,6 +149,7 @@ def run(
     report: bool = True,
     definitions: Definitions = Definitions(),
     reading: Reading = Reading(),
+    keeping: Keeping = Keeping(),
     people: People = People(),
 ) -> int:
     """Compute everything and write it to a folder, whole or not at all.
@@ -134,7 +157,7 @@ def run(
     Parameters
     ----------
     source
-        Folder of CSV or Parquet files, or a .duckdb file.
+        Folder of CSV or Parquet files, a .duckdb file, or a store.
     out
         Folder for the results: new, empty or an earlier run's.
     as_of
@@ -157,7 +180,7 @@ def run(
     batch.check_folder(out)
     order = batch.Order(process, by, period, as_of, since, until, report)
     with _progress() as step:
-        crm = _connect(source, definitions, reading, people, step)
+        crm = _connect(source, definitions, reading, keeping, people, step)
         batch.run(crm, out, order, step=step)
     print(f"wrote {out}" + (f"; open {out / 'report.html'}" if report else ""))  # noqa: T201
     return 0
@@ -171,6 +194,7 @@ def check(
     as_of: str | None = None,
     definitions: Definitions = Definitions(),
     reading: Reading = Reading(),
+    keeping: Keeping = Keeping(),
     people: People = People(),
 ) -> int:
     """Hold KPIs and data against targets: exit 0 all met, 1 one is missed, 2 the input is unusable.
@@ -178,7 +202,7 @@ def check(
     Parameters
     ----------
     source
-        Folder of CSV or Parquet files, or a .duckdb file.
+        Folder of CSV or Parquet files, a .duckdb file, or a store.
     targets
         TOML: [targets.NAME] tables (kpi, part, min, max, segment) and [data] (require, max_quarantined).
     as_of
@@ -187,7 +211,7 @@ def check(
     from crmmining import targets as judged  # noqa: PLC0415
 
     with _progress() as step:
-        crm = _connect(source, definitions, reading, people, step)
+        crm = _connect(source, definitions, reading, keeping, people, step)
         step("check")
         verdict = judged.check(crm, targets, as_of=as_of)
     for line in verdict.lines():
@@ -269,12 +293,34 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code or 0)
 
 
-def _connect(
+class Steps:
+    """What is being done, as a line on a terminal; as an engine, a bar over the items that are worked on."""
+
+    def __init__(self, progress: "Progress") -> None:
+        self._progress = progress
+        self._task = progress.add_task("start", total=None)
+
+    def __call__(self, name: str) -> None:
+        """Begin something else."""
+        self._progress.update(self._task, description=name)
+
+    def map(self, ask: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
+        """The answers in the order of the items, one after the other."""
+        if len(items) > 1:
+            self._progress.reset(self._task, total=len(items))
+        for answer in map(ask, items):
+            yield answer
+            self._progress.advance(self._task)
+        self._progress.reset(self._task, total=None)
+
+
+def _connect(  # noqa: PLR0917  what the command line says, part by part
     source: Path,
     definitions: Definitions,
     reading: Reading,
+    keeping: Keeping,
     people: People,
-    step: Callable[[str], None],
+    step: Steps,
 ) -> "Crm":
     from crmmining.crm import connect  # noqa: PLC0415
 
@@ -291,17 +337,19 @@ def _connect(
         extracted_at=reading.extracted_at,
         pseudonymise=key,
         minimum_group=people.minimum_group,
+        store=keeping.store,
+        memory=keeping.memory,
+        engine=step,
     )
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+def _progress() -> Iterator[Steps]:
     """A line on a terminal that says what is being done; nothing where nobody looks."""
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("start", total=None)
-        yield lambda name: progress.update(task, description=name)
+        yield Steps(progress)

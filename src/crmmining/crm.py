@@ -1,33 +1,24 @@
 """Crm: the one handle a person holds; thin methods over the floors below."""
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 
 from crmmining import availability, disclosure, extract, measure, quality, show, sources, tables
+from crmmining import store as kept
 from crmmining.definitions import Catalogue, Kpi, read_catalogue
 from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
-from crmmining.eventlog import EventLog
+from crmmining.eventlog import Engine, EventLog
 from crmmining.imperfections import imperfections
+from crmmining.moments import Moment, instant
 from crmmining.periods import PERIODS, Period
 
-_FIRST_YEAR, _LAST_YEAR = 1900, 2199
-_DATABASE: dict[str, str | bool | int | float | list[str]] = {
-    "memory_limit": "1.5GiB",
-    "python_enable_replacements": False,  # a name in SQL is a table, never what Python calls so
-    "checkpoint_threshold": "1TB",  # what lives in memory gains nothing from being written out on the way
-}
-
-Moment = datetime | date | str
 Words = str | Sequence[str] | None
 
 
@@ -43,8 +34,11 @@ def connect(
     pseudonymise: str | bytes | None = None,
     minimum_group: int | None = None,
     extracted_at: Moment | None = None,
+    store: str | Path | None = None,
+    memory: str = tables.MEMORY,
+    engine: Engine | None = None,
 ) -> "Crm":
-    """Load a CRM: a folder of CSV or Parquet files, a `.duckdb` file or an open DuckDB connection.
+    """Load a CRM: a folder of CSV or Parquet files, a `.duckdb` file, an open DuckDB connection or a store.
 
     `extractors` and `kpis` are folders laid over the shipped definitions. `table_names` tells how the tables
     are called, `{}` standing for the table's own name (`sf_{}_data`). `datetime_format` states one or several
@@ -55,41 +49,90 @@ def connect(
     the same key. `minimum_group` withholds figures about people that fewer cases stand for. `extracted_at` is
     when the data was taken from the CRM, where the definitions do not state it: nothing is as of later.
 
+    `store` is a folder that keeps the tables and every log that is asked for. What it holds is opened, not
+    loaded again, where the source (by the hashes of its tables), its definitions and all options of reading
+    are the same; otherwise it is replaced, in one step. Given as the source itself, a store is opened without
+    what it was made from. The database is held to `memory`, and what does not fit lies in files that go with
+    it; with a store, logs are told for ranges of cases that fit, by `engine`, one after the other by default.
+
     >>> connect("data/sample")
     Crm(clock=2025-12-31T23:14:29Z, processes=account, case, lead, opportunity)
+    >>> from tempfile import mkdtemp
+    >>> kept = connect("data/sample", store=(folder := mkdtemp())).event_log("lead")
+    >>> connect(folder).event_log("lead").events.equals(kept.events)
+    True
     """
     if minimum_group is not None and minimum_group < 1:
         raise CrmMiningError(f"minimum_group is {minimum_group}, but must be a number of cases, 1 or more")
     catalogue = read_catalogue(crm, extractors=extractors, kpis=kpis)
-    org = catalogue.source.org
+    spec, org = catalogue.source, catalogue.source.org
+    reading = (table_names, datetime_format, pseudonymise, extracted_at)
+    if kept.is_store(source, store):
+        if reading != ("{}", None, None, None):
+            raise CrmMiningError(
+                f"{source} is a store, whose tables were read already: table_names, datetime_format, "
+                "pseudonymise and extracted_at belong to its source"
+            )
+        opened = kept.open_store(Path(str(source)).expanduser(), spec, memory)
+        return Crm(
+            opened.tables, catalogue, opened.source, minimum_group=minimum_group, store=opened, engine=engine
+        )
     extracted = org.extracted_at if extracted_at is None else extracted_at
-    spill = tempfile.mkdtemp(prefix="crmmining-")  # for what does not fit into the memory for tables
-    database = duckdb.connect(":memory:", config=_DATABASE | {"temp_directory": spill})
-    weakref.finalize(database, shutil.rmtree, spill, ignore_errors=True)
-    loaded = tables.load(
-        sources.read(source, table_names=table_names),
-        catalogue.source,
-        database,
-        max_quarantine=max_quarantine,
-        datetime_format=datetime_format,
-        roots={process.root for process in catalogue.processes.values()},
-        key=pseudonymise,
-        extracted_at=None if extracted is None else _instant(extracted, org.time_zone),
-    )
+    taken = None if extracted is None else instant(extracted, org.time_zone)
+    roots = {process.root for process in catalogue.processes.values()}
+    supplied = sources.read(source, table_names=table_names)
     name = Path(source).resolve().name if isinstance(source, str | Path) else "DuckDB connection"
-    return Crm(loaded, catalogue, name, minimum_group=minimum_group)
+
+    def load(
+        what: Sequence[tables.RawTable] | tables.Supply, connection: duckdb.DuckDBPyConnection
+    ) -> tables.Tables:
+        return tables.load(
+            what,
+            spec,
+            connection,
+            max_quarantine=max_quarantine,
+            datetime_format=datetime_format,
+            roots=roots,
+            key=pseudonymise,
+            extracted_at=taken,
+        )
+
+    if store is None:
+        return Crm(load(supplied, tables.database(memory)), catalogue, name, minimum_group=minimum_group)
+    supply = tables.judge(supplied, spec, roots)
+    formats = [datetime_format] if isinstance(datetime_format, str) else list(datetime_format or ())
+    made_from = [
+        *supply.facts,
+        sorted(roots),
+        max_quarantine,
+        formats,
+        None if pseudonymise is None else tables.key_mark(pseudonymise),
+        None if taken is None else taken.isoformat(),
+    ]
+    folder, read = Path(store).expanduser(), partial(load, supply)
+    made = kept.keep(folder, spec, memory=memory, made_from=made_from, source=name, load=read)
+    return Crm(made.tables, catalogue, name, minimum_group=minimum_group, store=made, engine=engine)
 
 
 class Crm:
     """A loaded CRM and the definitions in force; every figure is as of `as_of`, by default `clock`."""
 
     def __init__(
-        self, loaded: tables.Tables, catalogue: Catalogue, source: str, *, minimum_group: int | None = None
+        self,
+        loaded: tables.Tables,
+        catalogue: Catalogue,
+        source: str,
+        *,
+        minimum_group: int | None = None,
+        store: kept.Store | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.source = source
         self.minimum_group = minimum_group
         self.tables = loaded
         self.definitions = catalogue
+        self._store = store
+        self._engine = engine
         self._logs: dict[tuple[str, datetime], EventLog] = {}
 
     def __repr__(self) -> str:
@@ -129,7 +172,10 @@ class Crm:
         key = (process, self.known_at(as_of))
         if key not in self._logs:
             definition, stages = self.definitions.process(process), self.definitions.stages
-            log = extract.build(self.tables, definition, key[1], stages)
+            if self._store is None:
+                log = extract.build(self.tables, definition, key[1], stages)
+            else:
+                log = self._store.log(definition, key[1], stages, self._engine)
             self._logs[key] = replace(log, minimum_group=self.minimum_group)
         return self._logs[key]
 
@@ -328,7 +374,7 @@ class Crm:
         """An instant in UTC: a date is its midnight in the org's zone, a time without a zone is UTC."""
         if value is None:
             return self.clock
-        return _instant(value, self.definitions.source.org.time_zone)
+        return instant(value, self.definitions.source.org.time_zone)
 
     def known_at(self, as_of: Moment | None) -> datetime:
         """The instant figures are as of; raises `SourceError` when it is later than the data was taken."""
@@ -349,22 +395,3 @@ def _words(value: Words) -> list[str]:
     if value is None:
         return []
     return [value] if isinstance(value, str) else list(dict.fromkeys(value))
-
-
-def _instant(value: Moment, time_zone: str) -> datetime:
-    """The instant in UTC that a moment stands for; raises `CrmMiningError` when it stands for none."""
-    wrong = CrmMiningError(
-        f"'{value}' is no moment from 1900 to 2199; write it as 2024-06-30 or 2024-06-30T12:00:00+00:00"
-    )
-    if isinstance(value, str):
-        try:
-            value = (
-                datetime.fromisoformat(value) if len(value) > len("2024-06-30") else date.fromisoformat(value)
-            )
-        except ValueError as error:
-            raise wrong from error
-    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
-        raise wrong
-    if not isinstance(value, datetime):
-        value = datetime.combine(value, time(), ZoneInfo(time_zone))
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

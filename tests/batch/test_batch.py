@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -143,3 +144,15 @@ def test_a_link_is_written_through_not_over(sample: cm.Crm, tmp_path: Path) -> N
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real" / "run.json").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+@pytest.mark.parametrize("ends", [[], [1], [131_072], [70_000, 199_999], [100_000, 100_001, 299_000]])
+def test_rows_that_come_in_parts_are_written_as_those_that_come_at_once(
+    tmp_path: Path, ends: list[int]
+) -> None:
+    rows = pl.DataFrame({"n": range(300_000)}).with_columns(text=pl.format("row {}", pl.col("n") % 1000))
+    batch.write_rows(rows.lazy(), tmp_path / "whole")
+    bounds = [0, *ends, rows.height]
+    parts = [rows[low:high].lazy() for low, high in pairwise(bounds)]
+    batch.write_rows(pl.concat(parts), tmp_path / "parts")
+    assert (tmp_path / "parts").read_bytes() == (tmp_path / "whole").read_bytes()

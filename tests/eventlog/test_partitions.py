@@ -138,9 +138,9 @@ def test_a_stored_partition_reads_only_what_is_asked(
     read: list[tuple[str, Any]] = []
     original = pl.read_parquet
 
-    def noted(path: Path, *, columns: list[str] | None, n_rows: int | None) -> pl.DataFrame:
+    def noted(path: Path, *, columns: list[str] | None, n_rows: int | None, glob: bool) -> pl.DataFrame:
         read.append((path.name, columns))
-        return original(path, columns=columns, n_rows=n_rows)
+        return original(path, columns=columns, n_rows=n_rows, glob=glob)
 
     log = cm.open_log(tmp_path)
     monkeypatch.setattr(pl, "read_parquet", noted)

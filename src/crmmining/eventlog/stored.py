@@ -251,7 +251,7 @@ def _folder_of(manifest: Mapping[str, object]) -> str:
 
 def _read(path: Path, *, columns: list[str] | None = None, n_rows: int | None = None) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path, columns=columns, n_rows=n_rows)
+        return pl.read_parquet(path, columns=columns, n_rows=n_rows, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CrmMiningError(f"{path} cannot be read: the stored log is damaged; store it again") from error
 

@@ -8,7 +8,7 @@ import polars as pl
 from crmmining.availability import process_lacks, switched_off
 from crmmining.definitions import Process
 from crmmining.errors import SourceError
-from crmmining.eventlog import VALUES, EventLog, partition
+from crmmining.eventlog import VALUES, EventLog, Partition, partition
 from crmmining.extract import rows, telling
 from crmmining.extract.phases import show, transaction
 from crmmining.kernels import coding, saves
@@ -39,9 +39,7 @@ def build(
     Raises `SourceError` when the process's root table or required columns are missing and `DefinitionError`
     when its SQL fails, writes to the source's tables or emits what its TOML does not declare.
     """
-    missing = process_lacks(tables, process)
-    if missing:
-        raise SourceError(f"process '{process.name}' cannot be built: the source lacks {', '.join(missing)}")
+    refuse_lacking(tables, process)
     part = None if only is None else Part(tables.spec, tables.columns, process.root, process.paths, only)
     con = tables.connection
     show(tables, process, as_of, stages, part)
@@ -49,15 +47,29 @@ def build(
         telling.tell(con, process, as_of, part)
         told = telling.events(con, process)
         account = rows.account(con, tables, process, told)
-        told = told.filter(pl.col("reason").is_null()).drop("reason").rechunk()
-        cases = con.sql("SELECT * EXCLUDE (case_ix) FROM log_cases ORDER BY case_ix").pl()
-        values = _values(con, process, cases, as_of)
+        whole, names = coded(tables, process, as_of, told)
+    return EventLog(process, as_of, names, (whole,), account, switched_off(tables, process))
+
+
+def refuse_lacking(tables: Tables, process: Process) -> None:
+    """Raise `SourceError` when the process cannot be built from these tables."""
+    if missing := process_lacks(tables, process):
+        raise SourceError(f"process '{process.name}' cannot be built: the source lacks {', '.join(missing)}")
+
+
+def coded(
+    tables: Tables, process: Process, as_of: datetime, told: pl.DataFrame
+) -> tuple[Partition, tuple[str, ...]]:
+    """The cases told, their events that are in the log and their values; and the activities, by code."""
+    con = tables.connection
+    told = told.filter(pl.col("reason").is_null()).drop("reason").rechunk()
+    cases = con.sql("SELECT * EXCLUDE (case_ix) FROM log_cases ORDER BY case_ix").pl()
+    values = _values(con, process, cases, as_of)
     names = tuple(told["activity"].unique().sort())
     currency = pl.col("currency") if "currency" in cases.columns else pl.lit(None, pl.String)
     cases = cases.with_columns(currency=currency.fill_null(tables.spec.org.currency))
-    coded = coding.Coded(_coded(process, told, names), cases["case_id"], names)
-    whole = partition(process, coded, cases, values)
-    return EventLog(process, as_of, names, (whole,), account, switched_off(tables, process))
+    events = coding.Coded(_coded(process, told, names), cases["case_id"], names)
+    return partition(process, events, cases, values), names
 
 
 def _coded(process: Process, told: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:

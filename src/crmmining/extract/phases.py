@@ -73,7 +73,7 @@ def show(
         with transaction(con, "shared", process.shared, "READ ONLY"):
             con.execute(process.shared)
             con.execute(_marked(_AS_OF, known))
-    con.execute(f"USE {tables.home}.as_of")
+    con.execute(f"USE {tables.desk}.as_of")
 
 
 def _run_history(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -117,7 +117,7 @@ def transaction(
     except duckdb.OutOfMemoryException as error:
         connection.execute("ROLLBACK")
         raise CrmMiningError(
-            f"{label}: the database ran out of memory: {str(error).splitlines()[0]}"
+            f"{label}: the database ran out of memory; give it more: {str(error).splitlines()[0]}"
         ) from error
     except duckdb.Error as error:
         connection.execute("ROLLBACK")

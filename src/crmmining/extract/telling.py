@@ -77,7 +77,7 @@ LEFT JOIN (SELECT case_ix, case_id FROM log_cases) AS c ON c.case_id = e.case_id
 _TOLD = """
 SELECT case_ix, activity, occurred_at, recorded_at, actor, rank, seq, record_id,
        enum_code(source_table)::USMALLINT AS source_table, source_id, old_value, new_value, direction, delta,
-       date_only, reason
+       date_only, reason {more}
 FROM log_events
 """
 
@@ -114,12 +114,13 @@ def tell(con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, part
     con.execute(_LOG_EVENTS.format(others=others, columns=columns, as_of=moment))
 
 
-def events(con: duckdb.DuckDBPyConnection, process: Process) -> pl.DataFrame:
+def events(con: duckdb.DuckDBPyConnection, process: Process, *more: str) -> pl.DataFrame:
     """All events told, `source_table` by its place among the paths; raises `DefinitionError` for all faults.
 
-    Columns: those of the log in the types of DuckDB, and `reason` why an event is not in the log.
+    Columns: those of the log in the types of DuckDB, `reason` why an event is not in the log, and what `more`
+    of view `log_events` is asked for.
     """
-    found: pl.DataFrame = con.sql(_TOLD).pl()
+    found: pl.DataFrame = con.sql(_TOLD.format(more="".join(f", {name}" for name in more))).pl()
     told = pl.col("reason").is_null()
     unranked = found.select((told & pl.col("rank").is_null()).sum()).item()
     faults = _case_faults(con, process)

@@ -30,6 +30,11 @@ def key_bytes(key: str | bytes) -> bytes:
     return secret
 
 
+def key_mark(key: str | bytes) -> str:
+    """What tells one key from another and not what it is: 12 hex digits."""
+    return hashlib.sha256(b"which key: " + key_bytes(key)).hexdigest()[:12]
+
+
 @contextmanager
 def keyed(connection: duckdb.DuckDBPyConnection, key: bytes | None) -> Iterator[None]:
     """While open, SQL has the macro `keyed_token(kind, text)`: 12 hex digits of HMAC-SHA256 (RFC 2104).

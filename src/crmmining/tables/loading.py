@@ -1,7 +1,7 @@
 """Supplied tables into canonical ones: all of them, or nothing at all."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import duckdb
@@ -33,8 +33,31 @@ _FINDINGS = pl.Schema(
 )
 
 
+@dataclass(frozen=True)
+class Supply:
+    """Supplied tables that were judged, none of which was read yet."""
+
+    plan: Plan
+    evidence: Mapping[str, Evidence]
+
+    @property
+    def facts(self) -> list[object]:
+        """What there is to be read, down to the hash of every table, in a form that JSON knows."""
+        read = [
+            _input(table, 0, self.evidence[table.name].sha256)
+            for table in sorted(self.plan.assignments, key=lambda one: one.name)
+        ]
+        return [*(asdict(one) for one in [*read, *self.plan.unused]), *self.plan.remarks]
+
+
+def judge(raw_tables: Sequence[RawTable], spec: SourceSpec, roots: Collection[str] = ()) -> Supply:
+    """Say what is read as which table, judge and hash it; raises SourceError for all faults at once."""
+    plan = make_plan(raw_tables, spec, roots)
+    return Supply(plan, _inspect(plan.assignments))
+
+
 def load(
-    raw_tables: Sequence[RawTable],
+    supplied: Sequence[RawTable] | Supply,
     spec: SourceSpec,
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -57,15 +80,15 @@ def load(
         )
     formats = stated_formats(connection, datetime_format)
     secret = None if key is None else key_bytes(key)
-    plan = make_plan(raw_tables, spec, roots)
-    evidence = _inspect(plan.assignments)
+    if not isinstance(supplied, Supply):
+        supplied = judge(supplied, spec, roots)
     connection.execute("SET TimeZone = 'UTC'")
     with keyed(connection, secret):
         connection.execute("BEGIN")
         try:
             tables = _load(
-                plan,
-                evidence,
+                supplied.plan,
+                supplied.evidence,
                 spec,
                 connection,
                 max_quarantine=max_quarantine,

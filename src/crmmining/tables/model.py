@@ -19,7 +19,7 @@ CLOCK_COLUMNS = ("CreatedDate", "SystemModstamp")
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """What a load left behind: schema `crm` of `connection`, with the account of every row that came in.
+    """What a load left behind: schema `crm` in a database of `connection`, with the account of every row.
 
     `clock` is the newest CreatedDate or SystemModstamp (UTC) over all tables, null when there is none.
     `quality` (table, disposition used|quarantined|filtered, reason, rows, examples) adds up to the rows that
@@ -45,7 +45,8 @@ class Tables:
     @property
     def quarantine(self) -> pl.DataFrame:
         """The rows that did not pass, in source order per table."""
-        rows: pl.DataFrame = self.connection.sql("SELECT * FROM crm_load.quarantine ORDER BY ALL").pl()
+        text = f"SELECT * FROM {self.home}.crm_load.quarantine ORDER BY ALL"
+        rows: pl.DataFrame = self.connection.sql(text).pl()
         return rows
 
     def has(self, need: str) -> bool:
@@ -62,7 +63,7 @@ class Tables:
         what is stated of histories (see `crmmining.tables.tracking`).
         """
         con, home = self.connection, self.home
-        con.execute(f"USE {home}")
+        con.execute(f"USE {self.desk}")
         con.execute("DETACH DATABASE IF EXISTS whole")
         con.execute("ATTACH ':memory:' AS whole")
         if part is not None:
@@ -89,7 +90,7 @@ class Tables:
         before = ".".join(
             identifier(name) for name in con.sql("SELECT current_database(), current_schema()").pl().row(0)
         )
-        con.execute(f"USE {self.home}")
+        con.execute(f"USE {self.desk}")
         con.execute("BEGIN")
         try:
             con.execute("CREATE SCHEMA IF NOT EXISTS as_of")
@@ -107,7 +108,8 @@ class Tables:
                 'is_closed, is_won FROM "stages given"'
             )
             con.execute(
-                "CREATE OR REPLACE VIEW as_of.stated_automated AS SELECT Id AS value FROM crm_load.automated"
+                "CREATE OR REPLACE VIEW as_of.stated_automated AS "
+                f"SELECT Id AS value FROM {self.home}.crm_load.automated"
             )
             con.execute("COMMIT")
         except BaseException:
@@ -117,13 +119,22 @@ class Tables:
         finally:
             con.unregister("stages given")
         con.execute("SET VARIABLE as_of = $moment", {"moment": moment})
-        con.execute(f"USE {self.home}.as_of")
+        con.execute(f"USE {self.desk}.as_of")
 
     @property
     def home(self) -> str:
         """The database that holds the canonical tables."""
         schemas = self.connection.sql("FROM duckdb_schemas() WHERE schema_name = 'crm'").pl()
         return identifier(schemas["database_name"].item())
+
+    @property
+    def desk(self) -> str:
+        """The database where views of the tables are made: their own, or `memory` where that is only read."""
+        text = (
+            "SELECT readonly FROM duckdb_databases() WHERE database_name IN "
+            "(SELECT database_name FROM duckdb_schemas() WHERE schema_name = 'crm')"
+        )
+        return "memory" if self.connection.sql(text).pl().item() else self.home
 
     def _whole(self, name: str, table: TableSpec, home: str) -> str:
         supplied = self.columns.get(name, ())
@@ -136,8 +147,11 @@ class Tables:
         return f"SELECT {columns} FROM {home}.crm.{identifier(name)}"
 
     def _known(self, name: str, table: TableSpec, moment: datetime) -> str:
-        where = ""
-        if table.visible_from in self.columns.get(name, ()):
-            since = identifier(str(table.visible_from))
-            where = f" WHERE coalesce({since} <= {literal(moment.isoformat())}::TIMESTAMPTZ, true)"
-        return f"SELECT * FROM whole.{identifier(name)}{where}"
+        return f"SELECT * FROM whole.{identifier(name)} WHERE {self.visible(name, table, moment)}"
+
+    def visible(self, name: str, table: TableSpec, moment: datetime) -> str:
+        """Which rows of a table are known at a moment, as an SQL condition."""
+        if table.visible_from not in self.columns.get(name, ()):
+            return "true"
+        since = identifier(str(table.visible_from))
+        return f"coalesce({since} <= {literal(moment.isoformat())}::TIMESTAMPTZ, true)"

@@ -90,24 +90,29 @@ class Part:
     paths: Mapping[str, str]
     cases: pl.Series
     row: str | None = None  # a row to be seen whatever case it leads to
+    astray: bool = False  # instead, the rows that lead to no record of the root at all
 
     @property
     def facts(self) -> list[object]:
         """All that decides which rows are shown, in a form that JSON knows."""
-        return [self.root, dict(self.paths), self.cases.sort().to_list(), self.row]
+        return [self.root, dict(self.paths), self.cases.sort().to_list(), self.row, self.astray]
 
     def choose(self, connection: duckdb.DuckDBPyConnection, place: str) -> None:
         """Gather the Ids of the records of the root that the cases cannot be told without."""
+        key = identifier(self._key(self.root))
+        if self.astray:
+            everybody = f"{place}.{identifier(self.root)}"
+            connection.execute(f"CREATE TABLE {CHOSEN} AS SELECT {key} AS id FROM {everybody}")
+            return
         connection.register("cases asked for", pl.DataFrame({"id": self.cases.cast(pl.String)}))
         try:
             connection.execute(f'CREATE TABLE {CHOSEN} AS SELECT DISTINCT id FROM "cases asked for"')
         finally:
             connection.unregister("cases asked for")
-        key = self._key(self.root)
-        more = [self._leads(way, place) for way in self._ways(self.root) if way != Way(key, ())]
+        itself = Way(self._key(self.root), ())
+        more = [self._leads(way, place) for way in self._ways(self.root) if way != itself]
         if not more:
             return
-        key = identifier(key)
         step = (
             f"INSERT INTO {CHOSEN} SELECT {key} FROM {place}.{identifier(self.root)} "
             f"WHERE ({' OR '.join(more)}) AND {key} NOT IN (SELECT id FROM {CHOSEN}) RETURNING id"
@@ -126,6 +131,8 @@ class Part:
         # Row by row first, way by way: all columns of the few that are left are read then.
         source = f"{place}.{identifier(table)}"
         rows = " UNION ALL ".join(f"SELECT rowid FROM {source} WHERE {way}" for way in found)
+        if self.astray and path is not None:
+            return f"rowid NOT IN ({rows})" if rows else "true"
         return f"rowid IN ({rows})" if rows else "false"
 
     def led_to(self, connection: duckdb.DuckDBPyConnection, table: str, key: str, place: str) -> pl.Series:

@@ -15,6 +15,7 @@ from crmmining.tables.plan import Assignment
 from crmmining.tables.spec import ColumnType
 from crmmining.tables.sql import identifier, literal
 
+_BATCH = 1 << 20  # rows whose Ids are looked at together
 _FAULT = '"row fault"'  # holds a blank, so that no declared column can have this name
 _TIMED = '"row time of day in %d"'
 _FATES = '"row fates"'
@@ -173,10 +174,11 @@ class RowLoader:
         self._condemn(found.join(names, on="fault", how="inner"), "quarantined")
 
     def _normalise_ids(self, column: str) -> None:
-        values = self._connection.sql(f"SELECT {identifier(column)} FROM {self._target}").to_arrow_table()[0]
+        values = self._connection.sql(f"SELECT {identifier(column)} FROM {self._target}")
         odd: list[pl.DataFrame] = []
         start = self._first
-        for chunk in values.chunks:
+        for batch in values.to_arrow_reader(_BATCH):
+            chunk = batch.column(0)
             if len(at := irregular(chunk)):
                 old = chunk.take(pa.array(at))
                 odd.append(

@@ -1,0 +1,213 @@
+"""What a store keeps: the tables of a CRM, and a log for every process and moment that was asked for."""
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from crmmining.availability import switched_off
+from crmmining.definitions import Process
+from crmmining.definitions.process import text_hash
+from crmmining.errors import CrmMiningError, OutputError
+from crmmining.eventlog import Engine, EventLog, Here, stored
+from crmmining.eventlog.partition import split
+from crmmining.extract import adding, buckets
+from crmmining.store import folder as place
+from crmmining.tables import KEPT, SourceSpec, Tables, attach, database, held_to, reopen
+from crmmining.tables import keep as keep_tables
+
+_BYTES_PER_ROW = 800  # of memory, for the rows of one bucket
+_FILE = 2_000_000  # events of a file, at most
+
+Load = Callable[[duckdb.DuckDBPyConnection], Tables]
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store; `source` is what the tables were loaded from, as reports call it."""
+
+    folder: Path
+    said: dict[str, Any]
+    tables: Tables
+    memory: str
+
+    @property
+    def source(self) -> str:
+        """The name of what was loaded."""
+        return str(self.said["source"])
+
+    def log(
+        self, process: Process, as_of: datetime, stages: pl.DataFrame, engine: Engine | None = None
+    ) -> EventLog:
+        """The log of a process as of a moment: as it is stored, else told bucket by bucket and stored first.
+
+        Raises the errors of `crmmining.extract.build`, and `OutputError` when the folder cannot be written.
+        """
+        asked = Here() if engine is None else engine
+        made_from = [
+            self.said["made_from"],
+            process.fingerprint,
+            as_of.isoformat(),
+            stages.write_csv(),
+            version("crmmining"),
+        ]
+        moment = f"{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        home = self.folder / place.LOGS / f"{process.name}-{moment}-{text_hash(made_from)}"
+        with suppress(CrmMiningError):  # not there, or damaged: it is told again
+            return _read(home, process, asked)
+        with place.writing(self.folder) as fresh:
+            with suppress(CrmMiningError):  # whoever wrote until now may have told it
+                return _read(home, process, asked)
+            self._tell(home, fresh, process, as_of, stages, asked)
+        return _read(home, process, asked)
+
+    def _tell(  # noqa: PLR0917  what is to be told, and where to
+        self,
+        home: Path,
+        fresh: Path,
+        process: Process,
+        as_of: datetime,
+        stages: pl.DataFrame,
+        engine: Engine,
+    ) -> None:
+        rows = max(1, held_to(self.tables.connection) // _BYTES_PER_ROW)
+        order = buckets.Order(
+            self.folder / self.said["tables"],
+            self.tables.spec,
+            process,
+            as_of,
+            stages,
+            fresh,
+            self.memory,
+            self.folder,
+        )
+        asked = buckets.buckets(self.tables, process, as_of, rows)
+        told = adding.tell(self.tables, order, asked, engine)
+        facts = {
+            "process": process.name,
+            "definition": process.fingerprint,
+            "activities": told.activities,
+            "off": switched_off(self.tables, process),
+            "minimum_group": None,
+            "as_of": as_of.isoformat(),
+            "tracked": sorted(told.tracked),
+        }
+        shutil.rmtree(home, ignore_errors=True)  # of a damaged log, files that are whole would stay
+        home.parent.mkdir(exist_ok=True)
+        parts = (part for bucket in told.partitions for part in split(bucket, min(rows, _FILE)))
+        stored.save(home, lambda: facts, parts, told.quality)
+
+
+def open_store(folder: Path, spec: SourceSpec, memory: str) -> Store:
+    """Open a store without the source that it was made from.
+
+    Raises `CrmMiningError` when it is of another format, of other definitions of tables, or damaged.
+    """
+    said = place.manifest(folder)
+    wrong = "is no store" if said is None else place.damage(folder, said)
+    if said is None or wrong:
+        raise CrmMiningError(
+            f"{folder} {wrong}: make it again from its source, with connect(SOURCE, store=...)"
+        )
+    if said["definitions"] != definitions(spec):
+        raise CrmMiningError(
+            f"{folder} was made under other definitions of the tables of '{said['crm']}' "
+            f"(source.toml: {said['definitions']}, here '{spec.name}': {definitions(spec)}): "
+            "name the same `crm` and `extractors`, or make it again from its source"
+        )
+    return _opened(folder, said, spec, memory)
+
+
+def keep(
+    folder: Path, spec: SourceSpec, *, memory: str, made_from: list[object], source: str, load: Load
+) -> Store:
+    """The store in a folder, made anew by `load` unless it holds what is `made_from` the very same.
+
+    Raises `OutputError` when the folder holds something else or cannot be written to, and what `load` raises;
+    then it is as it was.
+    """
+    mark = text_hash([*made_from, definitions(spec), version("crmmining")])
+    if (said := _fitting(folder, mark)) is None:
+        with place.writing(folder) as fresh:
+            if (said := _fitting(folder, mark)) is None:
+                about = {
+                    "made_from": mark,
+                    "source": source,
+                    "crm": spec.name,
+                    "definitions": definitions(spec),
+                    "version": version("crmmining"),
+                }
+                said = place.replace(folder, fresh, _write(folder, fresh, memory, load), about)
+    return _opened(folder, said, spec, memory)
+
+
+def definitions(spec: SourceSpec) -> str:
+    """Hash of what says how tables are read: 12 hex digits."""
+    return text_hash(spec.model_dump(mode="json"))
+
+
+def _fitting(folder: Path, mark: str) -> dict[str, Any] | None:
+    said = place.manifest(folder)
+    fits = said is not None and place.damage(folder, said) is None and said["made_from"] == mark
+    return said if fits else None
+
+
+def _opened(folder: Path, said: dict[str, Any], spec: SourceSpec, memory: str) -> Store:
+    spill = folder if os.access(folder, os.W_OK) else None  # a store that cannot be written can be read
+    connection = database(memory, spill=spill)
+    attach(connection, folder / said["tables"])
+    return Store(folder, said, reopen(connection, KEPT, spec), memory)
+
+
+def _write(folder: Path, fresh: Path, memory: str, load: Load) -> Path:
+    """Load tables into a new file; where people were replaced, nothing of them is left in it."""
+    loaded, clean = fresh / "loaded.duckdb", fresh / "clean.duckdb"
+    connection: duckdb.DuckDBPyConnection | None = None
+    try:
+        connection = database(memory, spill=folder, file=loaded)
+        tables = load(connection)
+        keep_tables(tables)
+        if tables.pseudonymised:  # blocks that are no longer used still hold who they were
+            connection.execute(f"ATTACH '{clean}' AS clean; COPY FROM DATABASE loaded TO clean; DETACH clean")
+        connection.execute("CHECKPOINT")
+    except (duckdb.Error, CrmMiningError) as error:
+        if (said := _refused(error)) is not None:
+            raise OutputError(
+                f"{folder} cannot be written: {said}. What was stored there is unchanged."
+            ) from error
+        raise
+    finally:
+        if connection is not None:
+            connection.close()
+    return clean if tables.pseudonymised else loaded
+
+
+def _refused(error: BaseException | None) -> str | None:
+    """What the operating system said when the database could not write, if that is the cause."""
+    while error is not None:
+        if isinstance(error, duckdb.Error) and ("write" in str(error) or "No space left" in str(error)):
+            return str(error).splitlines()[0]
+        error = error.__cause__
+    return None
+
+
+def _read(home: Path, process: Process, engine: Engine) -> EventLog:
+    said, partitions, quality = stored.read(home)
+    return EventLog(
+        process=process,
+        as_of=datetime.fromisoformat(said["as_of"]),
+        activities=tuple(said["activities"]),
+        partitions=partitions,
+        quality=quality,
+        off=tuple(said["off"]),
+        tracked=frozenset(said["tracked"]),
+        engine=engine,
+    )
