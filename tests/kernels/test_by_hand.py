@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -38,69 +39,103 @@ ONE = log((0, WORK, 3, None))
 EMPTY = log()
 
 
-def test_variants() -> None:
-    assert variants.variants(FIVE).rows() == [([CREATE], 1), ([CREATE, WORK, WORK, WIN], 1)]
-    assert variants.variants(ONE).rows() == [([WORK], 1)]
-    assert variants.variants(EMPTY).schema == {"sequence": pl.List(pl.UInt16), "cases": pl.Int64}
+def counted(events: pl.DataFrame) -> list[tuple[list[int], int]]:
+    tally = variants.variants(events)
+    return list(zip(variants.sequences(tally["sequence"]).to_list(), tally["cases"], strict=True))
 
 
-def test_variants_put_the_most_frequent_first_and_break_ties_by_sequence() -> None:
+def test_variants_stand_in_the_order_of_their_first_case() -> None:
+    assert counted(FIVE) == [([CREATE, WORK, WORK, WIN], 1), ([CREATE], 1)]
+    assert counted(ONE) == [([WORK], 1)]
+    assert counted(EMPTY) == []
+    assert variants.variants(EMPTY).schema == variants.SCHEMA
     five = log(
         (0, WIN, 0, None), (1, WORK, 0, None), (2, WIN, 0, None), (3, CREATE, 0, None), (3, WIN, 1, None)
     )
-    assert variants.variants(five).rows() == [([WIN], 2), ([CREATE, WIN], 1), ([WORK], 1)]
+    assert counted(five) == [([WIN], 2), ([WORK], 1), ([CREATE, WIN], 1)]
 
 
 def test_variants_tell_a_sequence_from_its_prefix_and_from_its_reverse() -> None:
     five = log((0, 0, 0, None), (1, 0, 0, None), (1, 0, 1, None), (2, 1, 0, None), (2, 0, 1, None))
-    assert variants.variants(five).rows() == [([0], 1), ([0, 0], 1), ([1, 0], 1)]
+    assert counted(five) == [([0], 1), ([0, 0], 1), ([1, 0], 1)]
+    assert counted(log((0, 1, 0, None), (0, 0, 1, None), (1, 256, 0, None))) == [([1, 0], 1), ([256], 1)]
 
 
-def test_variants_stay_exact_when_every_fingerprint_collides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(variants, "_scatter", lambda values: values & 0)
-    assert variants.variants(FIVE).rows() == [([CREATE], 1), ([CREATE, WORK, WORK, WIN], 1)]
-    same_length = log((0, 3, 0, None), (0, 4, 1, None), (1, 4, 0, None), (1, 3, 1, None), (2, 9, 0, None))
-    assert variants.variants(same_length).rows() == [([3, 4], 1), ([4, 3], 1), ([9], 1)]
-
-
-def test_variant_of() -> None:
-    five = log((0, 0, 0, None), (0, 1, 1, None), (2, 0, 0, None), (2, 1, 9, None), (3, 1, 0, None))
-    named = variants.variant_of(five)
-    assert named.select("case_ix", "length").rows() == [(0, 2), (2, 2), (3, 1)]
-    assert named["variant"][0] == named["variant"][1] != named["variant"][2]
-    assert named.schema == {"case_ix": pl.UInt32, "variant": pl.UInt64, "length": pl.Int64}
-    assert variants.variant_of(EMPTY).schema == named.schema
-
-
-def test_variant_fingerprints_never_change() -> None:
-    """Stored logs hold them: another value for a known sequence would be a break of format."""
-    assert variants.variant_of(FIVE)["variant"].to_list() == [6374610678368260439, 14894989331945708789]
+def test_rank_keeps_whole_classes_of_frequency() -> None:
+    """Of 9, 4, 4, 2, 1, 1 cases five would cut between the last two, two between the fours."""
+    rows = [(b"e", 1), (b"b", 4), (b"a", 9), (b"d", 2), (b"c", 4), (b"f", 1)]
+    tally = pl.DataFrame(rows, schema=variants.SCHEMA, orient="row")
+    found = {}
+    for most in (6, 5, 4, 3, 2, 1, 0):
+        top, others, cases = variants.rank([tally[:2], tally[2:]], most)
+        found[most] = (sorted(top["cases"], reverse=True), others, cases)
+    assert found == {
+        6: ([9, 4, 4, 2, 1, 1], 0, 0),
+        5: ([9, 4, 4, 2], 2, 2),
+        4: ([9, 4, 4, 2], 2, 2),
+        3: ([9, 4, 4], 3, 4),
+        2: ([9], 5, 12),
+        1: ([9], 5, 12),
+        0: ([], 6, 21),
+    }
 
 
 def test_transitions() -> None:
     tally = transitions.transitions(FIVE)
-    assert tally.rows() == [(CREATE, WORK, 10, 1), (WORK, WORK, 0, 1), (WORK, WIN, 30, 1)]
+    times = tally.drop("bucket")
+    assert times.rows() == [(CREATE, WORK, 1, 10), (WORK, WORK, 1, 0), (WORK, WIN, 1, 30)]
+    assert tally["bucket"].to_list() == transitions.bucket(np.array([10, 0, 30])).tolist()
     assert tally.schema == transitions.TALLY
     assert transitions.transitions(ONE).schema == transitions.TALLY
     assert transitions.transitions(ONE).is_empty()
     assert transitions.transitions(EMPTY).is_empty()
+    assert transitions.counts(FIVE).rows() == [(CREATE, WORK, 1), (WORK, WORK, 1), (WORK, WIN, 1)]
+    assert transitions.counts(EMPTY).schema == transitions.COUNTS
 
 
 def test_transitions_count_equal_durations_once() -> None:
     five = log((0, 1, 0, None), (0, 2, 5, None), (1, 1, 7, None), (1, 2, 12, None), (1, 1, 12, None))
-    assert transitions.transitions(five).rows() == [(1, 2, 5, 2), (2, 1, 0, 1)]
+    assert transitions.transitions(five).drop("bucket").rows() == [(1, 2, 2, 10), (2, 1, 1, 0)]
 
 
 def test_transitions_take_gaps_of_many_years() -> None:
     century = 3_155_760_000
-    assert transitions.transitions(log((0, 65535, 0, None), (0, 65535, century, None))).rows() == [
-        (65535, 65535, century, 1)
+    events = log((0, 65535, 0, None), (0, 65535, century, None))
+    assert transitions.transitions(events).drop("bucket").rows() == [(65535, 65535, 1, century)]
+    assert transitions.counts(events).rows() == [(65535, 65535, 1)]
+
+
+def test_buckets_below_256_seconds_hold_one_time_and_none_spans_a_hundredth() -> None:
+    """256 and 257 differ by 1/256 and share one, 10000 and 10078 by 1/128: 10000 = 78.1 * 128."""
+    assert len(set(transitions.bucket(np.arange(256)).tolist())) == 256
+    assert len(set(transitions.bucket(np.array([256, 257, 258])).tolist())) == 2
+    seconds = np.unique(np.geomspace(256, 4e9, 100_000).astype(np.int64))
+    found = pl.DataFrame({"seconds": seconds, "bucket": transitions.bucket(seconds)})
+    assert found["bucket"].is_sorted()
+    spans = found.group_by("bucket").agg(pl.min("seconds").alias("low"), pl.max("seconds").alias("high"))
+    assert ((spans["high"] - spans["low"]) * 128 <= spans["low"]).all()
+
+
+def test_a_quantile_takes_the_times_of_a_bucket_for_their_mean() -> None:
+    """1000 and 1003 share a bucket, 1008 is in the next but one: 1001.5, 1001.5, 1008."""
+    rows = [
+        (0, 1, 0, None),
+        (0, 2, 1000, None),
+        (1, 1, 0, None),
+        (1, 2, 1003, None),
+        (2, 1, 0, None),
+        (2, 2, 1008, None),
     ]
+    edge = transitions.summarise(transitions.transitions(log(*rows))).row(0, named=True)
+    assert (edge["median_seconds"], edge["total_seconds"], edge["mean_seconds"]) == (1001.5, 3011, 3011 / 3)
+    assert edge["p90_seconds"] == pytest.approx(1001.5 + 0.8 * 6.5)
 
 
 def test_summarise_interpolates_between_the_two_nearest_values() -> None:
     tally = pl.DataFrame(
-        [(1, 2, 10, 1), (1, 2, 20, 2), (1, 2, 50, 1), (3, 3, 7, 1)], schema=transitions.TALLY, orient="row"
+        [(1, 2, 4, 1, 10), (1, 2, 5, 2, 40), (1, 2, 6, 1, 50), (3, 3, 3, 1, 7)],
+        schema=transitions.TALLY,
+        orient="row",
     )
     # 10, 20, 20, 50: median at rank 1.5 = 20, p90 at rank 2.7 = 20 + 0.7 * 30
     assert transitions.summarise(tally).rows() == [
@@ -226,25 +261,3 @@ def test_add_sums_per_key_and_sorts() -> None:
     two = pl.DataFrame({"a": [1, 1], "b": ["x", "w"], "n": [3, 1], "m": [1, 1]})
     assert merge.add([one, two], ["a", "b"]).rows() == [(1, "w", 1, 1), (1, "x", 10, 2), (2, "x", 5, 0)]
     assert merge.add([one[:0], one[:0]], ["a", "b"]).schema == one.schema
-
-
-def test_add_of_variants_is_ranked_like_the_kernel() -> None:
-    tally = merge.add([variants.variants(FIVE), variants.variants(ONE), variants.variants(ONE)], ["sequence"])
-    assert tally.rows() == [([CREATE], 1), ([CREATE, WORK, WORK, WIN], 1), ([WORK], 2)]
-    assert variants.ranked(tally).rows()[0] == ([WORK], 2)
-
-
-def test_ranked_sorts_large_counts_and_codes() -> None:
-    rows = [
-        ([255], 2**40),
-        ([256, 1], 2**40),
-        ([256], 2**40),
-        ([65535], 2**62),
-        ([0], 1),
-        ([0, 0], 1),
-        ([1], 255),
-    ]
-    tally = pl.DataFrame(rows, schema=variants.SCHEMA, orient="row")
-    assert variants.ranked(tally).rows() == [rows[place] for place in (3, 0, 2, 1, 6, 4, 5)]
-    assert variants.ranked(tally).schema == variants.SCHEMA
-    assert variants.ranked(tally.slice(4, 2).reverse()).rows() == rows[4:6]

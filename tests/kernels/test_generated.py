@@ -46,7 +46,6 @@ SCHEMA = pl.Schema(
     }
 )
 CASES = {
-    "variant_of": variants.variant_of,
     "endpoints": transitions.endpoints,
     "between": lambda events: throughput.between(events, STARTS, ENDS),
     "spans": throughput.spans,
@@ -56,7 +55,8 @@ CASES = {
 }
 TALLIES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], list[str]]] = {
     "variants": (variants.variants, ["sequence"]),
-    "transitions": (transitions.transitions, ["source", "target", "seconds"]),
+    "transitions": (transitions.transitions, ["source", "target", "bucket"]),
+    "counts": (transitions.counts, ["source", "target"]),
     "rework_by_activity": (rework.rework_by_activity, ["activity"]),
 }
 
@@ -79,40 +79,38 @@ def codes(trace: Trace) -> list[int]:
 @given(LOGS)
 def test_variants_equal_a_counter_of_lists(rows: list[Event]) -> None:
     count = Counter(tuple(codes(trace)) for trace in by_case(rows).values())
-    expected = [
-        (list(sequence), n) for sequence, n in sorted(count.items(), key=lambda item: (-item[1], item[0]))
-    ]
-    assert variants.variants(frame(rows)).rows() == expected
+    tally = variants.variants(frame(rows))
+    sequences = variants.sequences(tally["sequence"])
+    assert list(zip(map(tuple, sequences), tally["cases"], strict=True)) == list(count.items())
 
 
-@given(LOGS)
-def test_variant_of_names_equal_sequences_alike(rows: list[Event]) -> None:
-    named = variants.variant_of(frame(rows))
-    sequences = {case: tuple(codes(trace)) for case, trace in by_case(rows).items()}
-    assert named.select("case_ix", "length").rows() == [
-        (case, len(sequence)) for case, sequence in sequences.items()
-    ]
-    assert len(set(zip(named["variant"], sequences.values(), strict=True))) == len(set(sequences.values()))
-    assert named["variant"].n_unique() == len(set(sequences.values()))
-
-
-@given(LOGS)
-def test_transitions_and_summary_equal_a_loop(rows: list[Event]) -> None:
+@given(LOGS, st.integers(1, 5000))
+def test_transitions_and_summary_equal_a_loop(rows: list[Event], stretch: int) -> None:
+    """Times are stretched, so that some of them share a bucket: each counts as the mean of those that do."""
+    rows = [(*row[:2], START + (row[2] - START) * stretch, *row[3:]) for row in rows]
     gaps: dict[tuple[int, int], list[int]] = defaultdict(list)
     for trace in by_case(rows).values():
         for (_, source, before, *_), (_, target, after, *_) in pairwise(trace):
             gaps[source, target].append((after - before) // timedelta(seconds=1))
-    tally = transitions.transitions(frame(rows))
-    assert tally.rows() == sorted(
-        (*edge, seconds, n) for edge, values in gaps.items() for seconds, n in Counter(values).items()
-    )
-    expected = [
-        (*edge, len(v), sum(v), np.quantile(v, 0.5), np.quantile(v, 0.9), sum(v) / len(v))
-        for edge, v in sorted(gaps.items())
-    ]
-    summary = transitions.summarise(tally)
-    assert summary.select(pl.nth(0, 1, 2, 3, 4, 6)).rows() == [(*row[:5], row[6]) for row in expected]
-    assert np.allclose(summary["p90_seconds"].to_list(), [row[5] for row in expected], rtol=1e-12)
+    tally, expected, whole = [], [], []
+    for edge, values in sorted(gaps.items()):
+        shared: dict[int, list[int]] = defaultdict(list)
+        for value in sorted(values):
+            bits = max(value.bit_length() - 8, 0)
+            shared[value >> bits << bits].append(value)
+        tally += [(*edge, len(times), sum(times)) for times in shared.values()]
+        means = [float(np.mean(times)) for times in shared.values() for _ in times]
+        expected.append((*edge, len(values), sum(values), np.quantile(means, 0.5), np.quantile(means, 0.9)))
+        whole.append(np.quantile(values, 0.5))
+    found = transitions.transitions(frame(rows))
+    assert found.drop("bucket").rows() == tally
+    summary = transitions.summarise(found)
+    assert summary.select(pl.nth(0, 1, 2, 3)).rows() == [row[:4] for row in expected]
+    for name, at in (("median_seconds", 4), ("p90_seconds", 5)):
+        assert np.allclose(summary[name].to_list(), [row[at] for row in expected], rtol=1e-12)
+    assert np.allclose(summary["median_seconds"].to_list(), whole, rtol=1 / 128)
+    counts = transitions.counts(frame(rows))
+    assert counts.rows() == [row[:3] for row in expected]
 
 
 @given(LOGS)
@@ -202,6 +200,10 @@ def test_tally_kernels_add_over_partitions_of_cases(rows: list[Event], part_of: 
     for name, (kernel, keys) in TALLIES.items():
         parts = [kernel(frame([row for row in rows if part_of[row[0]] == part])) for part in range(3)]
         assert merge.add(parts, keys).equals(kernel(frame(rows)).sort(keys)), name
+        together = merge.Sum(keys)
+        for part in parts:
+            together.put(part)
+        assert together.tally.sort(keys).equals(kernel(frame(rows)).sort(keys)), name
 
 
 @settings(max_examples=60)
@@ -213,9 +215,19 @@ def test_blocks_are_invisible(rows: list[Event], size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(traces, "BLOCK", size)
         patch.setattr(packing, "BLOCK", size)
+        patch.setattr(transitions, "BLOCK", size)
         for name, kernel in kernels.items():
             assert kernel(events).equals(expected[name]), name
         blocks = list(traces.traces(events).blocks())
     assert [case for _, _, stretch in blocks for case in stretch.cases] == sorted({row[0] for row in rows})
     assert [activity for _, _, stretch in blocks for activity in stretch.activity] == codes(rows)
     assert len(blocks) <= len(by_case(rows))
+
+
+@given(LOGS)
+def test_transitions_of_many_activities_are_sorted_instead_of_tabled(rows: list[Event]) -> None:
+    expected = transitions.transitions(frame(rows)), transitions.counts(frame(rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transitions, "LARGEST", 0)
+        assert transitions.transitions(frame(rows)).equals(expected[0])
+        assert transitions.counts(frame(rows)).equals(expected[1])

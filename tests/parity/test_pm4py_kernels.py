@@ -47,9 +47,10 @@ def test_variants_edges_durations_and_rework_agree(
     their_rework = pm4py.get_rework_cases_per_activity(theirs)
     capsys.readouterr()  # its banner
 
+    tally = variants.variants(log)
     ours = {
         tuple(name[code] for code in sequence): cases
-        for sequence, cases in variants.variants(log).iter_rows()
+        for sequence, cases in zip(variants.sequences(tally["sequence"]), tally["cases"], strict=True)
     }
     assert ours == {variant: int(count) for variant, count in their_variants.items()}
     assert sum(ours.values()) == 400
@@ -62,7 +63,8 @@ def test_variants_edges_durations_and_rework_agree(
         "source", "target", "median_seconds", "mean_seconds"
     ).iter_rows():
         times = their_times[name[source], name[target]]
-        assert (median, mean) == (pytest.approx(times["median"]), pytest.approx(times["mean"]))
+        assert mean == pytest.approx(times["mean"])
+        assert abs(median - times["median"]) * 128 <= times["median"]  # what a bucket of times may differ
 
     ends = transitions.endpoints(log)
     for column, expected in (("first", their_starts), ("last", their_ends)):

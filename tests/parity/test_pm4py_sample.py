@@ -81,7 +81,10 @@ def test_durations(sample: cm.Crm, pm4py: ModuleType, process: str) -> None:
     assert len(times) == transitions.height > 5
     for row in transitions.rows(named=True):
         time = times[row["source"], row["target"]]
-        assert row["median"].total_seconds() == pytest.approx(time["median"], abs=1)  # ours are whole seconds
+        apart = abs(row["median"].total_seconds() - time["median"])
+        assert (
+            apart <= 1 + time["median"] / 128
+        )  # ours are whole seconds, and those of a bucket are taken for one
         assert row["mean"].total_seconds() == pytest.approx(time["mean"], abs=1)
         assert row["total"].total_seconds() == pytest.approx(time["sum"])
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from crmmining.definitions import Process
-from crmmining.eventlog import EventLog, partition
+from crmmining.eventlog import EventLog, Partition, partition
 from crmmining.imperfections import PATTERNS, imperfections
 from crmmining.kernels import coding
 
@@ -256,6 +256,7 @@ def test_partitions_do_not_change_what_is_seen() -> None:
         mine = whole.cases["case_ix"] == place
         events = whole.events.filter(mine.gather(whole.events["case_ix"]))
         cases = whole.cases.filter(mine).with_columns(case_ix=pl.lit(0, pl.UInt32))
-        halves.append(whole._replace(events=events.with_columns(case_ix=pl.lit(0, pl.UInt32)), cases=cases))
+        own = events.with_columns(case_ix=pl.lit(0, pl.UInt32))
+        halves.append(Partition(own, cases, whole.values))
     split = EventLog(log.process, log.as_of, log.activities, tuple(halves), log.quality)
     assert imperfections(split).equals(imperfections(log))

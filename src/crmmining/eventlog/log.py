@@ -1,25 +1,25 @@
 """EventLog: what a person asks about one process."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, reduce
-from operator import and_
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import polars as pl
-import polars.selectors as cs
 
 from crmmining import disclosure, summaries
 from crmmining.definitions import Process
 from crmmining.definitions.segments import EVENT, NOW, OUTCOME, Segment, segment
 from crmmining.errors import UnknownNameError
-from crmmining.eventlog import expressions, standing, stored
-from crmmining.eventlog.partition import Partition, has, has_variant, kept
-from crmmining.kernels import merge, milestones, rework, throughput, transitions, variants
+from crmmining.eventlog import expressions, filtering, naming, scanning, standing, stored
+from crmmining.eventlog.engine import Engine, Here
+from crmmining.eventlog.facts import facts
+from crmmining.eventlog.partition import Partition
+from crmmining.kernels import merge, rework, throughput, transitions, variants
 
-SEPARATOR = " > "
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,46 +49,69 @@ class EventLog:
     off: tuple[str, ...] = ()
     minimum_group: int | None = None  # cases that a figure about people must stand for
     tracked: frozenset[str] = frozenset()  # attributes with a history, in this log or the one it is a part of
+    engine: Engine = field(default_factory=Here)
+    memory: int | None = None  # bytes that one frame of all events or cases may take; null: no bound
 
     def __post_init__(self) -> None:
         if not self.tracked:
             object.__setattr__(self, "tracked", standing.tracked(self.partitions))
 
     def __repr__(self) -> str:
-        cases = sum(p.cases.height for p in self.partitions)
-        events = sum(p.events.height for p in self.partitions)
+        cases, events = self.sizes
         moment = f"{self.as_of:%Y-%m-%dT%H:%M:%SZ}"
         return f"EventLog({self.process.name}: {cases} cases, {events} events, as_of={moment})"
 
     @cached_property
+    def sizes(self) -> tuple[int, int]:
+        """How many cases and events there are."""
+        cases, events = zip(*(p.sizes for p in self.partitions), strict=True)
+        return sum(cases), sum(events)
+
+    def each(self, ask: Callable[["EventLog"], T]) -> list[T]:
+        """What `ask` answers for the log of each partition, in their order; the engine does the asking.
+
+        >>> import crmmining as cm
+        >>> cm.connect("data/sample").event_log("case").each(lambda log: log.cases.height)
+        [416]
+        """
+        if len(self.partitions) == 1 and isinstance(self.engine, Here):
+            return [ask(self)]
+        return list(
+            self.engine.map(
+                partial(_asked, replace(self, partitions=(), engine=Here()), ask), self.partitions
+            )
+        )
+
+    @property
+    def only(self) -> Partition:
+        """The partition of a log that has one, as those have that `each` asks."""
+        (found,) = self.partitions
+        return found
+
+    @cached_property
+    def blank(self) -> "EventLog":
+        """A log of the same columns without a case."""
+        return replace(self, partitions=(self.partitions[0].blank,), engine=Here())
+
+    @cached_property
     def events(self) -> pl.DataFrame:
-        """All events, activity as Enum, case by its Id."""
+        """All events, activity as Enum, case by its Id; `CrmMiningError` where memory does not hold them."""
+        scanning.refuse(self.partitions, self.memory, "events")
         return self.scan().collect()
 
     @cached_property
     def cases(self) -> pl.DataFrame:
-        """One row per case."""
-        return pl.concat([p.cases for p in self.partitions]).drop("case_ix")
+        """One row per case; `CrmMiningError` where memory does not hold them."""
+        scanning.refuse(self.partitions, self.memory, "cases")
+        return pl.concat(self.each(lambda log: log.only.cases.drop("case_ix")))
 
     def scan(self, *attributes: str) -> pl.LazyFrame:
         """All events, lazily, partition by partition; with `attributes` as they were at each event's time.
 
-        A change told by the save that tells the event has happened. Types are those of `cases`.
+        A change told by the save that tells the event has happened. Types are those of `cases`. Events of a
+        stored log are read when they are asked for, one partition at a time: `sink_parquet` writes them out.
         """
-        names = pl.Enum(list(self.activities))
-        return pl.concat(
-            [
-                p.events.lazy()
-                .with_columns(
-                    p.cases["case_id"].gather(p.events["case_ix"]).alias("case_id"),
-                    pl.col("activity").cat.to(names),
-                    cs.categorical().cast(pl.String),
-                )
-                .select("case_id", pl.exclude("case_id", "case_ix", "rank"))
-                .with_columns(*standing.attributes(p, standing.own_times(p.events), attributes))
-                for p in self.partitions
-            ]
-        )
+        return scanning.scan(self.partitions, self.activities, attributes)
 
     def at(self, milestone: str, *attributes: str) -> pl.DataFrame:
         """Attributes as they were when a case first passed a milestone or activity, in the order of `cases`.
@@ -102,14 +125,13 @@ class EventLog:
         >>> log.at("Stage: Negotiation/Review", "amount", "owner").columns
         ['amount', 'owner']
         """
-        names = attributes or standing.names(self.partitions[0], self.process)
-        return pl.concat(
-            [standing.attributes(p, self._instants(p, milestone), names) for p in self.partitions]
-        )
+        names = attributes or standing.names(self.blank.only, self.process)
+        return pl.concat(self.each(lambda log: standing.attributes(log.only, log.instants(milestone), names)))
 
-    def _instants(self, partition: Partition, milestone: str) -> pl.DataFrame:
+    def instants(self, milestone: str) -> pl.DataFrame:
+        """When the cases of this log's one partition first passed a milestone: case_ix, at."""
         codes = [] if milestone == OUTCOME else self.codes(milestone)
-        return standing.instants(partition, milestone, codes)
+        return standing.instants(self.only, milestone, codes)
 
     @cached_property
     def facts(self) -> pl.DataFrame:
@@ -118,69 +140,63 @@ class EventLog:
         The columns of `cases`, and for every milestone m: `m_at` (first), `m_last`, `m_n`; over the core
         activities: repeats, self_loops, regressions, skips; `reopens`; `n_events`.
         """
-        return pl.concat([self._facts(partition) for partition in self.partitions])
+        if len(self.partitions) > 1:
+            scanning.refuse(self.partitions, self.memory, "facts")
+            return pl.concat(self.each(lambda log: log.facts))
+        return facts(self.only, self.process, self.activities)
 
-    def _facts(self, partition: Partition) -> pl.DataFrame:
-        codes = {word: self.codes(word) for word in self.process.milestones}
-        core = partition.events.filter(pl.col("activity").is_in(self._set_codes("core")))
-        recorded = partition.cases.rename({"created_at": "recorded"})
-        facts = (
-            recorded.join(milestones.instants(partition.events, codes), on="case_ix", how="left")
-            .join(throughput.spans(partition.events), on="case_ix", how="left")
-            .join(rework.rework(core).drop("n_events"), on="case_ix", how="left")
-        )
-        counts = [f"{word}_n" for word in codes]
-        reopens = [pl.col(f"{word}_n") for word in self.process.reopens]
-        zeroed = ["n_events", "repeats", "self_loops", "regressions", "skips", *counts]
-        return (
-            facts.with_columns(
-                pl.col(zeroed).fill_null(0), pl.coalesce("created_at", "recorded").alias("created_at")
-            )
-            .drop("recorded")
-            .with_columns(reopens=pl.sum_horizontal(pl.lit(0, pl.UInt32), *reopens))
-            .sort("case_ix")
-            .drop("case_ix")
-        )
-
-    def variants(self, activity_set: str = "core") -> pl.DataFrame:
-        """Distinct activity sequences over a set: variant, activities, cases, share, cumulative.
+    def variants(self, activity_set: str = "core", *, most: int = 1_000_000) -> pl.DataFrame:
+        """Distinct activity sequences over a set: variant, activities, cases, n_variants, share, cumulative.
 
         Most frequent first, ties by the sequence of activity names; share and cumulative are 0..1 of the
-        cases that have an activity of the set.
+        cases that have an activity of the set. n_variants is 1; where there are more than `most` variants, a
+        last row without variant and activities stands for the rest, n_variants of them: all that occur in as
+        few cases as the first that is too many.
 
         >>> import crmmining as cm
         >>> cm.connect("data/sample").event_log("case").variants()["variant"][0]
         'Create Case > Status: Working > Close Case'
         """
-        tally = merge.add([variants.variants(events) for events in self._of(activity_set)], ["sequence"])
-        names = pl.Series(self.activities, dtype=pl.String)
-        named = pl.element().replace_strict(range(len(names)), names, return_dtype=pl.String)
-        names_of = pl.col("sequence").list.eval(named).alias("activities")
-        ranked = (
-            tally.select(names_of, "cases")
-            .with_columns(variant=pl.col("activities").list.join(SEPARATOR))
-            .sort("cases", "variant", descending=[True, False])
-            .select("variant", "activities", "cases")
-        )
-        cases = ranked["cases"].to_numpy()  # polars would multiply by a rounded reciprocal
-        return ranked.with_columns(
-            share=pl.Series(cases / cases.sum()), cumulative=pl.Series(cases.cumsum() / cases.sum())
-        )
+        codes = self._set_codes(activity_set)
+        tallies = self.each(lambda log: variants.variants(log.only.among(codes, "case_ix", "activity")))
+        return naming.named_variants(variants.rank(tallies, most), self.activities)
 
-    def transitions(self, activity_set: str = "core", *, same_save: bool = False) -> pl.DataFrame:
+    def transitions(
+        self, activity_set: str = "core", *, same_save: bool = False, times: bool = True
+    ) -> pl.DataFrame:
         """Directly-follows: source, target, n, and total, median, p90 and mean time between (Duration).
 
-        Sorted by source and target. Quantiles interpolate linearly. Two events of one save follow each other
-        in no order that anybody chose: their edge is left out, unless `same_save`.
+        Sorted by source and target. Quantiles interpolate linearly; each time below 256 seconds counts as it
+        is, a longer one as the mean of those that differ from it by less than 0.8 %, so that a quantile is
+        off by no more. Two events of one save follow each other in no order that anybody chose: their edge is
+        left out, unless `same_save`. Without `times` only n is counted.
 
         >>> import crmmining as cm
         >>> edges = cm.connect("data/sample").event_log("case").transitions()
         >>> edges.filter(pl.col("source") == "Close Case")["target"].to_list()
         ['Reopen Case']
         """
-        tallies = [transitions.transitions(events, same_save=same_save) for events in self._of(activity_set)]
-        summary = transitions.summarise(merge.add(tallies, ["source", "target", "seconds"]))
-        named = summary.with_columns(self._named("source"), self._named("target")).sort("source", "target")
+        codes = self._set_codes(activity_set)
+        columns = [
+            "case_ix",
+            "activity",
+            *(["occurred_at"] if times else []),
+            *(["change_set"] if not same_save else []),
+        ]
+        kernel = transitions.transitions if times else transitions.counts
+
+        def tallied(log: "EventLog") -> pl.DataFrame:
+            return kernel(log.only.among(codes, *columns), same_save=same_save)
+
+        edge = [naming.named("source", self.activities), naming.named("target", self.activities)]
+        if not times:
+            return (
+                merge.add(self.each(tallied), ["source", "target"])
+                .with_columns(edge)
+                .sort("source", "target")
+            )
+        summary = transitions.summarise(merge.add(self.each(tallied), ["source", "target", "bucket"]))
+        named = summary.with_columns(edge).sort("source", "target")
         return summaries.with_durations(named.rename(lambda name: name.removesuffix("_seconds")))
 
     def rework(self, activity_set: str = "core") -> pl.DataFrame:
@@ -194,9 +210,13 @@ class EventLog:
         >>> log.rework().filter(pl.col("activity") == "Create Case")["rework_cases"].item()
         0
         """
-        tally = merge.add([rework.rework_by_activity(e) for e in self._of(activity_set)], ["activity"])
+        codes = self._set_codes(activity_set)
+        tallies = self.each(
+            lambda log: rework.rework_by_activity(log.only.among(codes, "case_ix", "activity"))
+        )
         return (
-            tally.with_columns(self._named("activity"))
+            merge.add(tallies, ["activity"])
+            .with_columns(naming.named("activity", self.activities))
             .with_columns(share=pl.col("rework_cases") / pl.col("cases"))
             .sort("activity")
         )
@@ -212,8 +232,10 @@ class EventLog:
         >>> log.throughput("created", "closed", by=["region"])["region"].to_list()
         ['APAC', 'EMEA', 'LATAM', 'North America', None]
         """
-        table, keys = self._between(start, end, by)
-        found = summaries.with_durations(summaries.durations(table, keys)).drop("truncated")
+        keys = self._checked(by, start)
+        tallies = self.each(lambda log: summaries.durations(log.between(start, end, keys), keys))
+        seconds = summaries.with_values(summaries.add(tallies, keys), keys, "median", "p90", "mean")
+        found = summaries.with_durations(seconds).drop("truncated")
         return disclosure.withhold_cells(found, self.minimum_group, by=keys, people=self.process.people)
 
     def conversion(self, start: str, end: str, *, by: Sequence[str] = ()) -> pl.DataFrame:
@@ -228,34 +250,44 @@ class EventLog:
         >>> row["n"] == row["reached"] + row["open"] + 223, row["rate"] == row["reached"] / row["n"]
         (True, True)
         """
-        table, keys = self._between(start, end, by)
-        found = summaries.conversion(table, keys).drop("truncated")
+        keys = self._checked(by, start)
+        tallies = self.each(lambda log: summaries.conversion(log.between(start, end, keys), keys))
+        rate = summaries.with_share(summaries.add(tallies, keys), "rate")
+        found = rate.drop("truncated").rename({"hits": "reached"})
         return disclosure.withhold_cells(found, self.minimum_group, by=keys, people=self.process.people)
 
     def pairs(self, start: str, end: str) -> pl.DataFrame:
         """`start` and `end` instants of every case, in the order of `cases`; null where not reached."""
         starts, ends = self.codes(start), self.codes(end)
-        return pl.concat(
-            [
-                p.cases.select("case_ix")
-                .join(throughput.between(p.events, starts, ends), on="case_ix", how="left")
-                .sort("case_ix")
-                .select("start", "end")
-                for p in self.partitions
-            ]
-        )
+
+        def paired(log: "EventLog") -> pl.DataFrame:
+            events = log.only.columns("case_ix", "activity", "occurred_at")
+            found = throughput.between(events, starts, ends)
+            cases = log.only.cases.select("case_ix")
+            return cases.join(found, on="case_ix", how="left", maintain_order="left").drop("case_ix")
+
+        return pl.concat(self.each(paired))
+
+    def between(self, start: str, end: str, by: Sequence[str]) -> pl.DataFrame:
+        """What durations and conversions ask of every case: open, truncated, segments `by`, start, end."""
+        cases = pl.concat(self.each(lambda log: log.only.cases.select("open", "truncated")))
+        return cases.hstack(self.segments(by, start)).hstack(self.pairs(start, end))
 
     def endpoints(self, activity_set: str = "core") -> pl.DataFrame:
         """How many cases begin and end with each activity of the set: activity, starts, ends."""
-        ends = pl.concat([transitions.endpoints(events) for events in self._of(activity_set)])
-        first, last = (
-            ends.group_by(pl.col(side).alias("activity")).agg(pl.len().cast(pl.Int64).alias(name))
-            for side, name in (("first", "starts"), ("last", "ends"))
-        )
-        both = first.join(last, on="activity", how="full", coalesce=True)
-        return both.with_columns(self._named("activity"), pl.col("starts", "ends").fill_null(0)).sort(
-            "activity"
-        )
+        codes = self._set_codes(activity_set)
+
+        def tallied(log: "EventLog") -> pl.DataFrame:
+            ends = transitions.endpoints(log.only.among(codes, "case_ix", "activity"))
+            one, none = pl.lit(1, pl.Int64), pl.lit(0, pl.Int64)
+            sides = [
+                ends.select(activity="first", starts=one, ends=none),
+                ends.select(activity="last", starts=none, ends=one),
+            ]
+            return merge.add(sides, ["activity"])
+
+        found = merge.add(self.each(tallied), ["activity"])
+        return found.with_columns(naming.named("activity", self.activities)).sort("activity")
 
     def codes(self, word: str) -> list[int]:
         """Activity codes of a milestone or an activity name; raises `UnknownNameError`."""
@@ -267,44 +299,34 @@ class EventLog:
 
     def segments(self, asked: Sequence[str], default: str) -> pl.DataFrame:
         """The segment cells of every case, in the order of `cases`; null text for words not known here."""
-        return pl.concat([self.cells(p, asked, default) for p in self.partitions])
+        return pl.concat(self.each(lambda log: log.cells(asked, default)))
 
-    def cells(
-        self, partition: Partition, asked: Sequence[str], default: str, events: pl.DataFrame | None = None
-    ) -> pl.DataFrame:
+    def cells(self, asked: Sequence[str], default: str, events: pl.DataFrame | None = None) -> pl.DataFrame:
         """The segment cells of a partition's cases, or of `events` of it, whose own time may be the basis."""
         columns = []
         for found in (self.segment(word, default) for word in asked):
             if found.basis == EVENT and events is not None:
-                columns.append(standing.cell(partition, found, standing.own_times(events)))
+                columns.append(standing.cell(self.only, found, standing.own_times(events)))
                 continue
-            of_cases = standing.cell(partition, found, self._basis(partition, found))
+            of_cases = standing.cell(self.only, found, self._basis(found))
             columns.append(of_cases if events is None else of_cases.gather(events["case_ix"]))
         return pl.DataFrame(columns)
 
-    def _basis(self, partition: Partition, found: Segment) -> pl.DataFrame:
+    def _basis(self, found: Segment) -> pl.DataFrame:
         if found.basis in {None, NOW}:
-            return partition.cases.select("case_ix", at=pl.lit(self.as_of, pl.Datetime("us", "UTC")))
-        return self._instants(partition, str(found.basis))
+            return self.only.cases.select("case_ix", at=pl.lit(self.as_of, pl.Datetime("us", "UTC")))
+        return self.instants(str(found.basis))
 
-    def _between(self, start: str, end: str, by: Sequence[str]) -> tuple[pl.DataFrame, list[str]]:
+    def _checked(self, by: Sequence[str], start: str) -> list[str]:
+        """The segment words asked for, all of them known."""
         keys = [by] if isinstance(by, str) else list(by)
         for word in keys:
             if self.segment(word, start).column is None:
                 raise UnknownNameError("segment", word, self.process.segments)
-        table = self.cases.select("open", "truncated").hstack(self.segments(keys, start))
-        return table.hstack(self.pairs(start, end)), keys
+        return keys
 
     def _set_codes(self, name: str) -> list[int]:
         return self.process.codes(self.process.activity_set(name), self.activities)
-
-    def _of(self, activity_set: str) -> list[pl.DataFrame]:
-        codes = self._set_codes(activity_set)
-        return [p.events.filter(pl.col("activity").is_in(codes)) for p in self.partitions]
-
-    def _named(self, column: str) -> pl.Expr:
-        names = pl.Series(self.activities, dtype=pl.String)
-        return pl.col(column).replace_strict(range(len(names)), names, return_dtype=pl.String)
 
     def filter(
         self,
@@ -329,32 +351,22 @@ class EventLog:
         >>> log.filter(where="region = 'APAC'", having=["reopened"]).cases["region"].unique().to_list()
         ['APAC']
         """
-        tests: list[pl.Expr] = []
-        if since is not None:
-            tests.append(pl.col("created_at") >= since)
-        if until is not None:
-            tests.append(pl.col("created_at") < until)
-        if where is not None:
-            tests.append(self.expression(where))
-        if isinstance(variants, int):
-            variants = self.variants().head(variants)["variant"].to_list()
-        partitions = []
-        for p in self.partitions:
-            facts = self._facts(p)
-            core = p.events.filter(pl.col("activity").is_in(self._set_codes("core")))
-            masks = [pl.repeat(value=True, n=len(p.cases), eager=True)]
-            masks += [facts.select(test.fill_null(value=False)).to_series() for test in tests]
-            masks += [has(p, p.events, self.codes(word)) for word in having]
-            masks += [~has(p, p.events, self.codes(word)) for word in lacking]
-            ends = transitions.endpoints(core)
-            for side, words in (("first", starting), ("last", ending)):
-                if words:
-                    codes = [code for word in words for code in self.codes(word)]
-                    masks.append(has(p, ends.rename({side: "activity"}, strict=True), codes))
-            if variants is not None:
-                masks.append(has_variant(p, core, self._sequences(variants)))
-            partitions.append(kept(p, reduce(and_, masks)))
-        return replace(self, partitions=tuple(partitions), quality=self._filtered(partitions))
+        asked = filtering.Conditions(
+            where=() if where is None else (self.expression(where),),
+            since=since,
+            until=until,
+            having=tuple(map(self.codes, having)),
+            lacking=tuple(map(self.codes, lacking)),
+            starting=tuple(code for word in starting for code in self.codes(word)) if starting else None,
+            ending=tuple(code for word in ending for code in self.codes(word)) if ending else None,
+            variants=None if variants is None else self._sequences(variants),
+            core=tuple(self._set_codes("core")),
+        )
+        kept = self.each(lambda log: filtering.keep(log.only, log.facts, asked))
+        partitions = filtering.kept(self.partitions, kept)
+        lost = self.sizes[1] - sum(events for _, events in (p.sizes for p in partitions))
+        quality = filtering.accounted(self.quality, self.process.name, lost)
+        return replace(self, partitions=partitions, quality=quality)
 
     def save(self, folder: str | Path, *, events: int = 2_000_000) -> None:
         """Store the log as Parquet files, about so many `events` each; `open_log` gives it back.
@@ -371,10 +383,11 @@ class EventLog:
         Raises `UnknownNameError` for columns `facts` lacks and `CrmMiningError` for what cannot be read, is
         no `kind` or takes several cases together.
         """
-        return expressions.expression(text, self.facts, kind)
+        return expressions.expression(text, self.blank.facts, kind)
 
-    def _sequences(self, variants: Sequence[str]) -> list[list[int]]:
-        known = self.variants().select("variant", "activities")
+    def _sequences(self, variants: Sequence[str] | int) -> list[list[int]]:
+        known = self.variants().select("variant", "activities").drop_nulls()
+        variants = known["variant"].head(variants).to_list() if isinstance(variants, int) else variants
         for variant in variants:
             if variant not in known["variant"]:
                 raise UnknownNameError("variant", variant, known["variant"].head(10))
@@ -382,16 +395,6 @@ class EventLog:
         wanted = known.filter(pl.col("variant").is_in(list(variants)))["activities"]
         return [[code[name] for name in activities] for activities in wanted.to_list()]
 
-    def _filtered(self, partitions: Sequence[Partition]) -> pl.DataFrame:
-        name = f"{self.process.name} events"
-        lost = sum(len(p.events) for p in self.partitions) - sum(len(p.events) for p in partitions)
-        used = (pl.col("table") == name) & (pl.col("disposition") == "used")
-        left = self.quality.with_columns(rows=pl.when(used).then(pl.col("rows") - lost).otherwise("rows"))
-        row = {
-            "table": name,
-            "disposition": "filtered",
-            "reason": "not in the filter",
-            "rows": lost,
-            "examples": [],
-        }
-        return pl.concat([left, pl.DataFrame([row], schema=self.quality.schema)])
+
+def _asked(head: EventLog, ask: Callable[[EventLog], T], partition: Partition) -> T:
+    return ask(replace(head, partitions=(partition,)))

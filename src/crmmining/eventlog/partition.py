@@ -1,8 +1,9 @@
 """Partitions: whole cases with their events and with how their attributes changed, row by row in step."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import overload
 
 import numpy as np
 import polars as pl
@@ -21,16 +22,52 @@ VALUES = pl.Schema(
 )
 
 
-class Partition(NamedTuple):
+class Partition:
     """Whole cases: `events` in log order, `cases`, row i of which is `case_ix` i, and `values`.
 
     values: case_ix, attribute (a column of `cases`), since, seq, value: what an attribute was from `since`
     on, sorted by case, attribute name, since and seq; only attributes that ever changed have rows.
     """
 
-    events: pl.DataFrame
-    cases: pl.DataFrame
-    values: pl.DataFrame
+    def __init__(self, events: pl.DataFrame, cases: pl.DataFrame, values: pl.DataFrame) -> None:
+        self._events, self._cases, self._values = events, cases, values
+
+    @property
+    def events(self) -> pl.DataFrame:
+        """All columns of the events."""
+        return self._events
+
+    @property
+    def cases(self) -> pl.DataFrame:
+        """The cases."""
+        return self._cases
+
+    @property
+    def values(self) -> pl.DataFrame:
+        """How their attributes changed."""
+        return self._values
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many cases and events there are."""
+        return self._cases.height, self._events.height
+
+    def columns(self, *names: str) -> pl.DataFrame:
+        """The events with some of their columns."""
+        return self._events.select(names)
+
+    def among(self, codes: Sequence[int], *names: str) -> pl.DataFrame:
+        """Some columns of the events whose activity is one of `codes`."""
+        wanted = np.zeros(coding.MAX_ACTIVITIES, dtype=np.bool_)
+        wanted[list(codes)] = True
+        events = self.columns(*dict.fromkeys(("activity", *names)))
+        marks = wanted[events["activity"].to_numpy()]
+        return (events if marks.all() else events.filter(pl.Series(marks))).select(names)
+
+    @property
+    def blank(self) -> "Partition":
+        """The columns without a row."""
+        return Partition(self._events.clear(), self._cases.clear(), self._values.clear())
 
 
 def partition(
@@ -73,32 +110,65 @@ def split(partition: Partition, events: int) -> Iterator[Partition]:
         )
 
 
-def kept(partition: Partition, keep: pl.Series) -> Partition:
-    """The partition with only the cases marked in `keep`, a flag per case."""
-    place = (keep.cast(pl.UInt32).cum_sum() - 1).cast(pl.UInt32)
+class Kept(Partition):
+    """The cases of a partition that are marked in `keep`, a flag per case; picked when they are asked for."""
 
-    def theirs(rows: pl.DataFrame) -> pl.DataFrame:
-        left = rows.filter(keep.gather(rows["case_ix"]))
-        return left.with_columns(place.gather(left["case_ix"]).alias("case_ix"))
+    def __init__(self, whole: Partition, keep: pl.Series) -> None:
+        self._whole, self._keep = whole, keep
+        self._place = (keep.cast(pl.UInt32).cum_sum() - 1).cast(pl.UInt32)
 
-    cases = partition.cases.filter(keep)
-    return Partition(
-        theirs(partition.events),
-        cases.with_columns(place.filter(keep).alias("case_ix")),
-        theirs(partition.values),
-    )
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """All columns of their events."""
+        return self._theirs(self._whole.events)
+
+    @cached_property
+    def cases(self) -> pl.DataFrame:
+        """These cases."""
+        kept = self._whole.cases.filter(self._keep)
+        return kept.with_columns(self._place.filter(self._keep).alias("case_ix"))
+
+    @cached_property
+    def values(self) -> pl.DataFrame:
+        """How their attributes changed."""
+        return self._theirs(self._whole.values)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many cases and events are kept."""
+        return int(self._keep.sum()), self.columns("case_ix").height
+
+    @property
+    def blank(self) -> Partition:
+        """The columns without a row."""
+        return self._whole.blank
+
+    def columns(self, *names: str) -> pl.DataFrame:
+        """Their events with some of the columns."""
+        asked = dict.fromkeys(("case_ix", *names))
+        return self._theirs(self._whole.columns(*asked)).select(names)
+
+    def _theirs(self, rows: pl.DataFrame) -> pl.DataFrame:
+        left = rows.filter(self._keep.gather(rows["case_ix"]))
+        return left.with_columns(self._place.gather(left["case_ix"]).alias("case_ix"))
 
 
-def has(partition: Partition, events: pl.DataFrame, codes: Sequence[int]) -> pl.Series:
-    """Which cases have an event of `codes` among `events`."""
-    present = events.filter(pl.col("activity").is_in(codes))["case_ix"]
-    return partition.cases["case_ix"].is_in(present.unique().implode())
+class Lazy(Sequence[Partition]):
+    """Partitions that are made whenever they are asked for, and not kept."""
 
+    def __init__(self, count: int, make: Callable[[int], Partition]) -> None:
+        self._count, self._make = count, make
 
-def has_variant(partition: Partition, core: pl.DataFrame, sequences: Sequence[Sequence[int]]) -> pl.Series:
-    """Which cases have one of `sequences` as the activities of their `core` events."""
-    wanted = pl.DataFrame({"activity": sequences}, schema={"activity": pl.List(pl.UInt16)})
-    traces = core.group_by("case_ix", maintain_order=True).agg("activity")
-    return partition.cases["case_ix"].is_in(
-        traces.join(wanted, on="activity", how="semi")["case_ix"].implode()
-    )
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> Partition: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Partition]: ...
+    def __getitem__(self, at: int | slice) -> Partition | Sequence[Partition]:
+        if isinstance(at, slice):
+            return [self[place] for place in range(*at.indices(self._count))]
+        if not -self._count <= at < self._count:
+            raise IndexError(at)
+        return self._make(at % self._count)

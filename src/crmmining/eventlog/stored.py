@@ -10,43 +10,71 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import polars as pl
 
 from crmmining.definitions import Process
 from crmmining.errors import CrmMiningError, OutputError
-from crmmining.eventlog.partition import Partition, split
+from crmmining.eventlog.partition import Lazy, Partition, split
 
 FORMAT = 1
 _MANIFEST = "manifest.json"
-_KINDS = Partition._fields
+_KINDS = ("events", "cases", "values")
 _QUALITY = "quality.parquet"
 _FOLDER = re.compile("log-[0-9a-f]{12}")
 _WRITING = "writing-"  # begins the name of a folder that was not finished, or not yet
 
 
-class Stored(Sequence[Partition]):
-    """The partitions of a stored log: each is read whenever it is asked for, and none is kept."""
+class StoredPartition(Partition):
+    """A partition in files: frames and columns are read when they are asked for, once each.
 
-    def __init__(self, folder: Path, count: int) -> None:
-        self._folder = folder
-        self._count = count
+    `sizes` are its cases and events. It is pickled as the place of its files.
+    """
 
-    def __len__(self) -> int:
-        return self._count
+    def __init__(self, folder: Path, at: int, sizes: tuple[int, int]) -> None:
+        self._folder, self._at, self._sizes = folder, at, sizes
+        self._read: dict[str, pl.Series] = {}
 
-    @overload
-    def __getitem__(self, at: int) -> Partition: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Partition]: ...
-    def __getitem__(self, at: int | slice) -> Partition | Sequence[Partition]:
-        if isinstance(at, slice):
-            return [self[place] for place in range(*at.indices(self._count))]
-        if not -self._count <= at < self._count:
-            raise IndexError(at)
-        return Partition(*(_read(self._folder / _name(kind, at % self._count)) for kind in _KINDS))
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StoredPartition, (self._folder, self._at, self._sizes)
+
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """All columns of the events."""
+        return _read(self._file("events"))
+
+    @cached_property
+    def cases(self) -> pl.DataFrame:
+        """The cases."""
+        return _read(self._file("cases"))
+
+    @cached_property
+    def values(self) -> pl.DataFrame:
+        """How their attributes changed."""
+        return _read(self._file("values"))
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many cases and events there are."""
+        return self._sizes
+
+    def columns(self, *names: str) -> pl.DataFrame:
+        """The events with some of their columns."""
+        missing = [name for name in dict.fromkeys(names) if name not in self._read]
+        if missing:
+            self._read |= {column.name: column for column in _read(self._file("events"), columns=missing)}
+        return pl.DataFrame([self._read[name] for name in names])
+
+    @property
+    def blank(self) -> Partition:
+        """The columns without a row."""
+        return Partition(*(_read(self._file(kind), n_rows=0) for kind in _KINDS))
+
+    def _file(self, kind: str) -> Path:
+        return self._folder / _name(kind, self._at)
 
 
 def save(  # noqa: PLR0917  what there is of a log
@@ -89,7 +117,7 @@ def save(  # noqa: PLR0917  what there is of a log
         shutil.rmtree(folder / before["folder"], ignore_errors=True)
 
 
-def read(folder: Path) -> tuple[dict[str, Any], Stored, pl.DataFrame]:
+def read(folder: Path) -> tuple[dict[str, Any], Lazy, pl.DataFrame]:
     """What is known of a stored log, its partitions and its account of rows.
 
     Raises `CrmMiningError` for what is no stored log, for one of another format and for damaged files.
@@ -109,14 +137,21 @@ def read(folder: Path) -> tuple[dict[str, Any], Stored, pl.DataFrame]:
         if there != size["bytes"]:
             what = "is missing" if there is None else f"has {there:,} bytes, not {size['bytes']:,}"
             raise CrmMiningError(f"{place / name} {what}: the stored log is damaged; store it again")
-    return manifest, Stored(place, len(manifest["partitions"])), _read(place / _QUALITY)
+    sizes = [(part["cases"], part["events"]) for part in manifest["partitions"]]
+    partitions = Lazy(len(sizes), partial(_partition, place, sizes))
+    return manifest, partitions, _read(place / _QUALITY)
+
+
+def _partition(place: Path, sizes: Sequence[tuple[int, int]], at: int) -> Partition:
+    return StoredPartition(place, at, sizes[at])
 
 
 def _write_files(folder: Path, partitions: Iterable[Partition], quality: pl.DataFrame) -> dict[str, object]:
     listed = []
     for at, partition in enumerate(partitions):
-        for kind, frame in zip(_KINDS, partition, strict=True):
-            frame.write_parquet(folder / _name(kind, at))
+        for kind in _KINDS:
+            frame: pl.DataFrame = getattr(partition, kind)
+            frame.write_parquet(folder / _name(kind, at), compression="lz4")  # as quick to read as none
         ids = partition.cases["case_id"]
         listed.append(
             {"cases": len(ids), "events": partition.events.height, "first": ids.min(), "last": ids.max()}
@@ -153,9 +188,9 @@ def _name(kind: str, at: int) -> str:
     return f"{kind}-{at:05}.parquet"
 
 
-def _read(path: Path) -> pl.DataFrame:
+def _read(path: Path, *, columns: list[str] | None = None, n_rows: int | None = None) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, columns=columns, n_rows=n_rows)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CrmMiningError(f"{path} cannot be read: the stored log is damaged; store it again") from error
 

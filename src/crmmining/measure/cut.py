@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from crmmining.definitions.segments import NOW
-from crmmining.eventlog import EventLog, Partition
+from crmmining.eventlog import EventLog
 from crmmining.periods import Period, period_start
 from crmmining.tables import OrgSpec
 
@@ -62,9 +62,9 @@ class Cut:
         """The segment cells of every case, in log order."""
         return log.segments(self.by, self.basis).rename(lambda word: _CELL + word)
 
-    def segments_of(self, log: EventLog, partition: Partition, events: pl.DataFrame) -> pl.DataFrame:
+    def segments_of(self, log: EventLog, events: pl.DataFrame) -> pl.DataFrame:
         """The segment cells of events of a partition; where that is the basis, each at its own time."""
-        return log.cells(partition, self.by, self.basis, events).rename(lambda word: _CELL + word)
+        return log.cells(self.by, self.basis, events).rename(lambda word: _CELL + word)
 
     def cases(self, log: EventLog, instant: pl.Expr, pairs: pl.DataFrame | None = None) -> pl.DataFrame:
         """Case facts (with `start`, `end` of `pairs`) with `keys`, without cases dated outside the window."""

@@ -1,7 +1,8 @@
-"""One KPI on one log: a `match` arm per kind; n, open and excluded are counted the same way for all."""
+"""One KPI on one log: what each partition counts, and what the sums say; open and excluded alike for all."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 import polars as pl
 
@@ -9,10 +10,40 @@ from crmmining import summaries
 from crmmining.definitions.kpi import Conversion, Duration, Kpi, Rework, Share, Stock, Value, Volume
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
+from crmmining.kernels.merge import Sum
 from crmmining.measure import tallies
 from crmmining.measure.cut import Cut
 
-_AGGREGATES = {"sum": summaries.exact_sum, "mean": summaries.mean, "median": pl.Expr.median}
+_CURRENCY = "currency"
+
+
+class Counted(NamedTuple):
+    """What one partition counts for a KPI; `currency` is the reporting one, where its cases name one."""
+
+    tally: summaries.Tally
+    currency: str | None = None
+
+
+class Summed:
+    """What all partitions count for one KPI, added as it comes in."""
+
+    def __init__(self, log: EventLog, kpi: Kpi, cut: Cut) -> None:
+        self._log, self._kpi = log, kpi
+        self._cut = replace(cut, basis=kpi.standing)
+        self._keys = _keys(log, kpi, self._cut)
+        self._counts, self._values = Sum(self._keys), Sum([*self._keys, "value"])
+        self._currency: str | None = None
+
+    def put(self, counted: Counted) -> None:
+        """Add what one partition counts."""
+        self._counts.put(counted.tally.counts)
+        self._values.put(counted.tally.values)
+        self._currency = self._currency or counted.currency
+
+    def rows(self) -> pl.DataFrame:
+        """Wide rows: see `measure`."""
+        found = summaries.ordered(self._counts.tally, self._values.tally, self._keys)
+        return self._cut.named(_wide(self._log, self._kpi, self._cut, found, self._currency))
 
 
 def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:
@@ -22,90 +53,116 @@ def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:
     `unit`. Bare segment words count as the KPI states. Raises `CrmMiningError` for an expression that uses
     unknown facts or gives no value per case.
     """
+    (rows,) = measure_all(log, [kpi], cut)
+    return rows
+
+
+def measure_all(log: EventLog, kpis: Iterable[Kpi], cut: Cut) -> Iterable[pl.DataFrame]:
+    """The wide rows of several KPIs, for which each partition is read once."""
+    asked = list(kpis)
+    sums = [Summed(log, kpi, cut) for kpi in asked]
+    for counted in log.each(lambda part: [_counted(part, kpi, cut) for kpi in asked]):
+        for total, one in zip(sums, counted, strict=True):
+            total.put(one)
+    return (total.rows() for total in sums)
+
+
+def _counted(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:
+    """What the one partition of a log counts."""
     try:
-        return cut.named(_counted(log, kpi, replace(cut, basis=kpi.standing)))
+        return _count(log, kpi, replace(cut, basis=kpi.standing))
     except CrmMiningError as error:
         error.add_note(f"in KPI '{kpi.name}'")
         raise
 
 
-def _counted(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:  # noqa: PLR0911 - one per kind
+def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: PLR0911 - one per kind
+    whole, keys = _whole_only(kpi), _keys(log, kpi, cut)
     match kpi:
         case Volume(of="events"):
-            return tallies.event_volume(log, kpi, cut)
+            return Counted(tallies.event_volume(log, kpi, cut))
         case Volume():
-            return _volume(log, kpi, cut)
+            instant = pl.col(f"{kpi.count}_at")
+            reached = instant.is_not_null()
+            who = summaries.members(reached, ~reached & pl.col("open"), whole_only=whole)
+            return Counted(summaries.tally(cut.cases(log, instant), keys, who))
         case Share():
-            return _share(log, kpi, cut)
+            who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
+            hit = log.expression(kpi.where).fill_null(value=False)
+            cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
+            return Counted(summaries.tally(cases, keys, who, hit=hit))
         case Value():
             return _value(log, kpi, cut)
         case Duration():
             cases = cut.cases(log, pl.col(kpi.period), log.pairs(kpi.start, kpi.end))
-            scope, whole = _scope(log, kpi.of), _whole_only(kpi)
-            return summaries.durations(cases, cut.keys, of=scope, whole_only=whole)
+            return Counted(summaries.durations(cases, keys, of=_scope(log, kpi.of), whole_only=whole))
         case Conversion():
             cases = cut.cases(log, pl.col("start"), log.pairs(kpi.start, kpi.end))
-            scope, whole = _scope(log, kpi.of), _whole_only(kpi)
-            return summaries.conversion(cases, cut.keys, of=scope, whole_only=whole).drop("reached")
+            return Counted(summaries.conversion(cases, keys, of=_scope(log, kpi.of), whole_only=whole))
         case Rework():
-            return _rework(log, kpi, cut)
+            who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
+            times = pl.col(kpi.what).cast(pl.Int64)
+            cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
+            return Counted(summaries.tally(cases, keys, who, hit=times > 0, value=times))
         case Stock():
-            return tallies.open_stock(log, kpi, cut)
+            return Counted(tallies.open_stock(log, kpi, cut))
     assert_never(kpi)
 
 
-def _volume(log: EventLog, kpi: Volume, cut: Cut) -> pl.DataFrame:
-    instant = pl.col(f"{kpi.count}_at")
-    reached = instant.is_not_null()
-    who = summaries.members(reached, ~reached & pl.col("open"), whole_only=_whole_only(kpi))
-    values = {"count": who.counted.sum().cast(pl.Float64)}
-    tally = summaries.summarise(cut.cases(log, instant), cut.keys, who, values)
-    return tallies.every_period(tally, cut, log.as_of)
+def _wide(  # noqa: PLR0911 - one per kind
+    log: EventLog, kpi: Kpi, cut: Cut, found: summaries.Tally, currency: str | None
+) -> pl.DataFrame:
+    """What the sums say."""
+    match kpi:
+        case Volume(of="events"):
+            return tallies.shown(tallies.every_period(found.counts, cut, log.as_of), cut, "count")
+        case Volume():
+            every = tallies.every_period(found.counts, cut, log.as_of)
+            return every.drop("hits").with_columns(count=pl.col("n").cast(pl.Float64))
+        case Share():
+            return summaries.with_share(found, "share").drop("hits")
+        case Value():
+            wide = summaries.with_values(found, _keys(log, kpi, cut), kpi.agg)
+            if _CURRENCY in wide.columns:
+                return wide.rename({_CURRENCY: "unit"})
+            stated = currency or cut.org.reporting_currency or cut.org.currency
+            return wide.with_columns(unit=pl.lit(stated if kpi.unit == "money" else kpi.unit))
+        case Duration():
+            return summaries.with_values(found, cut.keys, "median", "p90", "mean")
+        case Conversion():
+            return summaries.with_share(found, "rate").drop("hits")
+        case Rework():
+            mean = summaries.with_values(found, cut.keys, "mean").get_column("mean").alias("per_case")
+            return summaries.with_share(found, "share").drop("hits").with_columns(mean)
+        case Stock():
+            return tallies.stock_rows(log, found.counts, cut)
+    assert_never(kpi)
 
 
-def _share(log: EventLog, kpi: Share, cut: Cut) -> pl.DataFrame:
-    who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
-    hit = who.counted & log.expression(kpi.where).fill_null(value=False)
-    cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
-    return summaries.summarise(cases, cut.keys, who, summaries.share("share", hit, who.counted))
+def _keys(log: EventLog, kpi: Kpi, cut: Cut) -> list[str]:
+    """What names a cell: money that is not converted is kept apart by currency."""
+    apart = isinstance(kpi, Value) and kpi.unit == "money" and not _converted(log, kpi)
+    return [*cut.keys, _CURRENCY] if apart else cut.keys
 
 
-def _value(log: EventLog, kpi: Value, cut: Cut) -> pl.DataFrame:
+def _converted(log: EventLog, kpi: Value) -> bool:
+    """Whether the process gives a value in the reporting currency."""
+    there = {f"{kpi.column}_reporting", "reporting_currency"} <= set(log.blank.facts.columns)
+    return kpi.currency == "reporting" and there
+
+
+def _value(log: EventLog, kpi: Value, cut: Cut) -> Counted:
     number = log.expression(kpi.column, "number").cast(pl.Float64)
     cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
-    keys = cut.keys
-    unit: str = kpi.unit
-    scope = summaries.population(_scope(log, kpi.of))
-    waiting = pl.col("open")
-    twin = f"{kpi.column}_reporting"
-    converted = {twin, "reporting_currency"} <= set(cases.columns)
-    if kpi.unit == "money" and kpi.currency == "reporting" and converted:
-        unit = _reporting_currency(log, cut)
-        waiting &= ~(scope & number.is_not_null() & pl.col(twin).is_null())  # a rate lacks
-        number = pl.col(twin)
-    elif kpi.unit == "money":
-        keys = [*keys, "currency"]
+    scope, waiting, currency = summaries.population(_scope(log, kpi.of)), pl.col("open"), None
+    if kpi.unit == "money" and _converted(log, kpi):
+        converted = pl.col(f"{kpi.column}_reporting")
+        waiting &= ~(scope & number.is_not_null() & converted.is_null())  # a rate lacks
+        number = converted.cast(pl.Float64)
+        currency = next(iter(log.facts["reporting_currency"].drop_nulls().head(1)), None)
     counted = scope & number.is_not_null()
     who = summaries.members(counted, ~counted & waiting, whole_only=_whole_only(kpi))
-    values = {str(kpi.agg): _AGGREGATES[kpi.agg](number.filter(who.counted))}
-    wide = summaries.summarise(cases, keys, who, values)
-    return wide.rename({"currency": "unit"}) if "currency" in keys else wide.with_columns(unit=pl.lit(unit))
-
-
-def _reporting_currency(log: EventLog, cut: Cut) -> str:
-    """One for the whole log, as its SQL states it; without cases what the org states."""
-    stated = log.facts["reporting_currency"].drop_nulls().head(1).to_list()
-    return stated[0] if stated else cut.org.reporting_currency or cut.org.currency
-
-
-def _rework(log: EventLog, kpi: Rework, cut: Cut) -> pl.DataFrame:
-    who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
-    times = pl.col(kpi.what).cast(pl.Float64)
-    values = {
-        **summaries.share("share", who.counted & (times > 0), who.counted),
-        "per_case": summaries.mean(times.filter(who.counted)),
-    }
-    return summaries.summarise(cut.cases(log, pl.col(f"{kpi.period}_at")), cut.keys, who, values)
+    return Counted(summaries.tally(cases, _keys(log, kpi, cut), who, value=number), currency)
 
 
 def _decided(counted: pl.Expr, kpi: Kpi) -> summaries.Members:

@@ -8,7 +8,7 @@ import polars as pl
 from crmmining.definitions import Catalogue, Kpi
 from crmmining.eventlog import EventLog
 from crmmining.measure.cut import Cut
-from crmmining.measure.kinds import measure
+from crmmining.measure.kinds import measure_all
 from crmmining.periods import period_end
 
 _TALLIES = ("n", "open", "excluded", "truncated")
@@ -29,22 +29,31 @@ def scorecard(
     the KPI leaves them out, else a part of n.
     """
     rows = [pl.DataFrame(schema=_schema(cut))]
+    asked: dict[str, list[Kpi]] = {}
     for kpi in kpis:
-        log = logs[kpi.process]
-        constants = {
-            "kpi": kpi.name,
-            "process": kpi.process,
-            "grain": "event" if kpi.kind == "volume" and kpi.of == "events" else "case",
-            "definition": catalogue.fingerprint(kpi),
-            "basis": replace(cut, basis=kpi.standing).told(log),
-        }
-        tidy = _tidy(measure(log, kpi, cut), kpi, cut).with_columns(
-            period_end=period_end(pl.col("period_start"), cut.period or "day"),
-            as_of=pl.lit(log.as_of, pl.Datetime("us", "UTC")),
-            **{name: pl.lit(text, pl.String) for name, text in constants.items()},
-        )
-        rows.append(tidy.select(pl.col(name).cast(dtype) for name, dtype in _schema(cut).items()))
+        asked.setdefault(kpi.process, []).append(kpi)
+    for process, several in asked.items():
+        log = logs[process]
+        for kpi, wide in zip(several, measure_all(log, several, cut), strict=True):
+            rows.append(_named(_tidy(wide, kpi, cut), log, catalogue, kpi, cut))
     return pl.concat(rows).sort("process", "kpi", "part", "period_start", *cut.by, "unit", nulls_last=True)
+
+
+def _named(tidy: pl.DataFrame, log: EventLog, catalogue: Catalogue, kpi: Kpi, cut: Cut) -> pl.DataFrame:
+    """The rows of one KPI with what is the same in all of them, in the columns of a scorecard."""
+    constants = {
+        "kpi": kpi.name,
+        "process": kpi.process,
+        "grain": "event" if kpi.kind == "volume" and kpi.of == "events" else "case",
+        "definition": catalogue.fingerprint(kpi),
+        "basis": replace(cut, basis=kpi.standing).told(log),
+    }
+    whole = tidy.with_columns(
+        period_end=period_end(pl.col("period_start"), cut.period or "day"),
+        as_of=pl.lit(log.as_of, pl.Datetime("us", "UTC")),
+        **{name: pl.lit(text, pl.String) for name, text in constants.items()},
+    )
+    return whole.select(pl.col(name).cast(dtype) for name, dtype in _schema(cut).items())
 
 
 def _tidy(wide: pl.DataFrame, kpi: Kpi, cut: Cut) -> pl.DataFrame:

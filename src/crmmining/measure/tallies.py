@@ -1,6 +1,5 @@
 """KPIs that count events or moments instead of cases: volume of events, stock of open cases."""
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,47 +7,47 @@ import polars as pl
 
 from crmmining.definitions.kpi import Stock, Volume
 from crmmining.eventlog import EventLog
-from crmmining.kernels import merge, stock
+from crmmining.kernels import stock
 from crmmining.measure.cut import Cut
 from crmmining.periods import every_start
+from crmmining.summaries import Tally
 
 _COUNTS = ("n", "excluded", "truncated")
 
 
-def event_volume(log: EventLog, kpi: Volume, cut: Cut) -> pl.DataFrame:
-    """How often a milestone was passed: keys, n, open, excluded, truncated (events of such cases), count."""
-    codes = log.codes(kpi.count)
-    counted = []
-    for p in log.partitions:
-        passed = cut.window(p.events.filter(pl.col("activity").is_in(codes)), pl.col("occurred_at"))
-        cells = cut.segments_of(log, p, passed)
-        truncated = p.cases["truncated"].gather(passed["case_ix"])
-        starts = cut.start(pl.col("occurred_at"))
-        counted.append(passed.with_columns(*starts, *cells, truncated, change=1))
-    tally = _tally(counted, cut, whole_only=kpi.truncation == "exclude")
-    return _counted(every_period(tally, cut, log.as_of), cut, "count")
+def event_volume(log: EventLog, kpi: Volume, cut: Cut) -> Tally:
+    """How often a milestone was passed in a partition: keys, n, excluded, truncated (of such cases)."""
+    events = log.only.columns("case_ix", "activity", "occurred_at")
+    passed = cut.window(events.filter(pl.col("activity").is_in(log.codes(kpi.count))), pl.col("occurred_at"))
+    cells = cut.segments_of(log, passed)
+    truncated = log.only.cases["truncated"].gather(passed["case_ix"])
+    rows = passed.with_columns(*cut.start(pl.col("occurred_at")), *cells, truncated, change=1)
+    return _tally(rows, cut, whole_only=kpi.truncation == "exclude")
 
 
-def open_stock(log: EventLog, kpi: Stock, cut: Cut) -> pl.DataFrame:
+def open_stock(log: EventLog, kpi: Stock, cut: Cut) -> Tally:
+    """How many cases of a partition are open; with a period, how many more at the end of it: keys, n, ..."""
+    whole_only = kpi.truncation == "exclude"
+    cells = log.only.cases.select("truncated", change="open").with_columns(*cut.segments(log))
+    if cut.period is None:
+        return _tally(cells, cut, whole_only=whole_only)
+    begins = log.codes("created")
+    ends = [code for word in log.process.ends for code in log.codes(word)]
+    reopens = [code for word in log.process.reopens for code in log.codes(word)]
+    flips = stock.changes(log.only.columns("case_ix", "activity", "occurred_at"), begins, ends, reopens)
+    own = cells.drop("change")[flips["case_ix"]]
+    moved = flips.with_columns(*cut.start(pl.col("occurred_at")), *own)
+    return _tally(moved, cut, whole_only=whole_only)
+
+
+def stock_rows(log: EventLog, counts: pl.DataFrame, cut: Cut) -> pl.DataFrame:
     """Open cases at the end of each period: keys, n, open, excluded, truncated, open_cases.
 
     Without a period and in the running one: at as_of. A window keeps the periods that begin in it.
     """
-    whole_only = kpi.truncation == "exclude"
-    cells = log.facts.select("truncated", change="open").with_columns(*cut.segments(log))
     if cut.period is None:
-        return _counted(_tally([cells], cut, whole_only=whole_only), cut, "open_cases")
-    begins = log.codes("created")
-    ends = [code for word in log.process.ends for code in log.codes(word)]
-    reopens = [code for word in log.process.reopens for code in log.codes(word)]
-    moved, offset = [], 0
-    for p in log.partitions:
-        flips = stock.changes(p.events, begins, ends, reopens)
-        own = cells.drop("change").slice(offset, p.cases.height)[flips["case_ix"]]
-        moved.append(flips.with_columns(*cut.start(pl.col("occurred_at")), *own))
-        offset += p.cases.height
-    net = _tally(moved, cut, whole_only=whole_only)
-    held = every_period(net, Cut(cut.org, cut.by, cut.period, until=cut.until), log.as_of)
+        return shown(counts, cut, "open_cases")
+    held = every_period(counts, Cut(cut.org, cut.by, cut.period, until=cut.until), log.as_of)
     start, *segments = cut.keys
     running = pl.col(*_COUNTS).cum_sum()
     held = held.with_columns(running.over(segments) if segments else running)
@@ -57,7 +56,7 @@ def open_stock(log: EventLog, kpi: Stock, cut: Cut) -> pl.DataFrame:
         held = held.filter(pl.col(start) >= cut.since.astimezone(zone).date())
     if cut.until is not None:
         held = held.filter(pl.col(start) < cut.until.astimezone(zone).date())
-    return _counted(held, cut, "open_cases")
+    return shown(held, cut, "open_cases")
 
 
 def every_period(tally: pl.DataFrame, cut: Cut, as_of: datetime) -> pl.DataFrame:
@@ -90,23 +89,22 @@ def _start_of(moment: datetime, cut: Cut) -> date:
     return start
 
 
-def _tally(rows: Sequence[pl.DataFrame], cut: Cut, *, whole_only: bool) -> pl.DataFrame:
-    """Add up the rows (keys, `truncated`, `change`) of each partition: keys, n, excluded, truncated.
+def shown(counts: pl.DataFrame, cut: Cut, part: str) -> pl.DataFrame:
+    """Counts as rows of a KPI: nothing waits, and n is the figure."""
+    figure = pl.col("n").cast(pl.Float64).alias(part)
+    return counts.select(*cut.keys, "n", pl.lit(0, pl.Int64).alias("open"), "excluded", "truncated", figure)
+
+
+def _tally(rows: pl.DataFrame, cut: Cut, *, whole_only: bool) -> Tally:
+    """Add up the rows (keys, `truncated`, `change`) of a partition: keys, n, excluded, truncated.
 
     Without keys always exactly one row. With `whole_only` what is truncated is left out of n and excluded.
     """
-    change, cut_off = (
-        pl.col("change").cast(pl.Int64),
-        pl.col("truncated").fill_null(value=False).cast(pl.Int64),
-    )
+    change = pl.col("change").cast(pl.Int64)
+    cut_off = pl.col("truncated").fill_null(value=False).cast(pl.Int64)
     left_out = change * cut_off if whole_only else change * 0
     counts = {"n": change - left_out, "excluded": left_out, "truncated": change * cut_off}
-    parts = [part.select(*cut.keys, **counts) for part in rows]
-    if not cut.keys:
-        return pl.concat(parts).sum()
-    return merge.add([merge.add([part], cut.keys) for part in parts], cut.keys)
-
-
-def _counted(tally: pl.DataFrame, cut: Cut, part: str) -> pl.DataFrame:
-    count = pl.col("n").cast(pl.Float64).alias(part)
-    return tally.select(*cut.keys, "n", pl.lit(0, pl.Int64).alias("open"), "excluded", "truncated", count)
+    found = rows.select(*cut.keys, **counts)
+    total = found.group_by(cut.keys).agg(pl.all().sum()) if cut.keys else found.sum()
+    none = pl.DataFrame(schema={**rows.select(cut.keys).schema, "value": pl.Int64, "cases": pl.Int64})
+    return Tally(total, none)

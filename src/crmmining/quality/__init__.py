@@ -1,6 +1,6 @@
 """The account of a CRM: what became of every row, what was noticed, what it does to figures, what is off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import polars as pl
@@ -56,7 +56,7 @@ def account(
             reason = (
                 f"attributes of cases are as they were at {tables.clock:%Y-%m-%d %H:%M} UTC, not at as_of"
             )
-            lines.append(_line(name, "finding", reason, log.cases.height))
+            lines.append(_line(name, "finding", reason, log.sizes[0]))
         if name in withheld:
             reason = f"withheld: fewer than {minimum_group} cases, or next to such"
             lines.append(_line(name, "finding", reason, withheld[name]))
@@ -110,31 +110,27 @@ def _of_log(log: EventLog, tables: Tables, patterns: pl.DataFrame | None) -> lis
     """What is noticed in a log: cases not covered in full, ties, imperfection patterns, a late `as_of`."""
     name = log.process.name
     lines: list[tuple[object, ...]] = []
-    truncated = log.cases.filter("truncated")["case_id"]
-    if len(truncated):
+    cases, events = log.sizes
+    truncated, first = _counted(log, _truncated)
+    if truncated:
         said = (
-            truncated.head(3).to_list(),
+            first,
             "their early steps are missing: times and counts of these cases may be too low",
             "marked truncated; every KPI leaves them out, keeps or bounds them, as its definition says",
             2,
         )
-        reason = (
-            f"truncated: {_share(len(truncated), log.cases.height)} of the cases began before their history"
-        )
-        lines.append(_line(name, "finding", reason, len(truncated), said))
-    events = sum(p.events.height for p in log.partitions)
-    tied = pl.concat(_tied(p.events)["source_id"] for p in log.partitions)
-    if len(tied):
+        reason = f"truncated: {_share(truncated, cases)} of the cases began before their history"
+        lines.append(_line(name, "finding", reason, truncated, said))
+    tied, first = _counted(log, _tied)
+    if tied:
         said = (
-            tied.unique().sort().head(3).to_list(),
+            first,
             "in which order they were taken is not known: paths through this second are a convention",
             "ordered by kind of event, then by the chain of old and new values, then by Id",
             2,
         )
-        reason = (
-            f"ties: {_share(len(tied), events)} of the events share a second with another save of the case"
-        )
-        lines.append(_line(name, "finding", reason, len(tied), said))
+        reason = f"ties: {_share(tied, events)} of the events share a second with another save of the case"
+        lines.append(_line(name, "finding", reason, tied, said))
     if patterns is not None:
         seen = patterns.filter(pl.col("rows").is_null() | (pl.col("rows") > 0))
         lines += [
@@ -151,11 +147,24 @@ def _of_log(log: EventLog, tables: Tables, patterns: pl.DataFrame | None) -> lis
     return lines
 
 
-def _tied(events: pl.DataFrame) -> pl.DataFrame:
+def _counted(log: EventLog, find: Callable[[EventLog], pl.Series]) -> tuple[int, list[str]]:
+    """How many Ids `find` finds in the partitions, and the three smallest."""
+    found = log.each(lambda one: (len(ids := find(one)), ids.drop_nulls().unique().sort().head(3).to_list()))
+    return sum(n for n, _ in found), sorted({one for _, ids in found for one in ids})[:3]
+
+
+def _truncated(log: EventLog) -> pl.Series:
+    """Cases whose history is not covered."""
+    return log.only.cases.filter("truncated")["case_id"]
+
+
+def _tied(log: EventLog) -> pl.Series:
     """Events whose case has an event of another save in the very same second."""
     second = ["case_ix", "occurred_at"]
+    events = log.only.columns(*second, "change_set", "source_id")
     met = events.filter(pl.struct(second).is_duplicated())
-    return met.filter(pl.col("change_set").min().over(second) != pl.col("change_set").max().over(second))
+    apart = pl.col("change_set").min().over(second) != pl.col("change_set").max().over(second)
+    return met.filter(apart)["source_id"]
 
 
 def _share(part: int, whole: int) -> str:

@@ -45,15 +45,15 @@ def build_page(
 
 def _process(log: EventLog, off: list[str]) -> ProcessPage:
     variants = log.variants()
-    cases = log.cases
+    cases, events = log.sizes
     return ProcessPage(
         name=log.process.name,
         title=log.process.title,
-        cases=cases.height,
-        events=sum(p.events.height for p in log.partitions),
-        open=int(cases["open"].sum()),
-        variants=variants.head(50).drop("activities"),
-        n_variants=variants.height,
+        cases=cases,
+        events=events,
+        open=sum(log.each(lambda one: int(one.only.cases["open"].sum()))),
+        variants=variants.head(50).drop_nulls("variant").drop("activities", "n_variants"),
+        n_variants=int(variants["n_variants"].sum()),
         map_svg=map_of(log),
         off=off,
     )

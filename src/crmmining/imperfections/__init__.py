@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from crmmining.eventlog import EventLog
+from crmmining.imperfections.labels import labels_of, neighbours, record_types
 
 SCHEMA: Final = pl.Schema(
     {
@@ -63,15 +64,18 @@ def form_based_event_capture(log: EventLog) -> Seen:
     Rule: events that share their change set with another event of the case. CRM: an edit page that changes
     stage, amount and close date at once; a conversion.
     """
+
+    def found(one: EventLog) -> pl.Series:
+        events = one.only.columns("case_ix", "change_set", "source_id")
+        return events.filter(pl.struct("case_ix", "change_set").is_duplicated())["source_id"]
+
     return _events(
-        [
-            p.events.filter(pl.struct("case_ix", "change_set").is_duplicated())["source_id"]
-            for p in log.partitions
-        ],
+        log,
+        found,
         "{n} events that one save told together with others",
         "their order was chosen by nobody: directly-follows between them would be an artefact",
         "events of one save share a change_set; edges inside one are left out",
-        1,
+        weight=1,
     )
 
 
@@ -83,19 +87,22 @@ def inadvertent_time_travel(log: EventLog) -> Seen:
     """
     words = {"converted", "lead_converted"} & set(log.process.milestones)
     conversions = [code for word in sorted(words) for code in log.codes(word)]
-    found = []
-    for p in log.partitions:
-        began = p.cases["created_at"].gather(p.events["case_ix"])
+
+    def found(one: EventLog) -> pl.Series:
+        events = one.only.columns("case_ix", "activity", "occurred_at", "recorded_at", "source_id")
+        began = one.only.cases["created_at"].gather(events["case_ix"])
         typed = pl.col("occurred_at") < pl.col("recorded_at")
-        early = p.events.filter(typed & (pl.col("occurred_at") < began))
-        converted = p.events.filter(pl.col("activity").is_in(conversions)).select("case_ix", "recorded_at")
-        found.append(early.join(converted, on=["case_ix", "recorded_at"], how="anti")["source_id"])
+        early = events.filter(typed & (pl.col("occurred_at") < began))
+        converted = events.filter(pl.col("activity").is_in(conversions)).select("case_ix", "recorded_at")
+        return early.join(converted, on=["case_ix", "recorded_at"], how="anti")["source_id"]
+
     return _events(
+        log,
         found,
         "{n} events whose entered time lies before their case was created",
         "waiting times come out negative or far too long",
         "kept at the time that was entered; milestones look from the creation on",
-        3,
+        weight=3,
     )
 
 
@@ -105,11 +112,12 @@ def unanchored_event(log: EventLog) -> Seen:
     Rule: events of which only the day is known. CRM: all-day meetings, conversion and close dates.
     """
     return _events(
-        [p.events.filter("date_only")["source_id"] for p in log.partitions],
+        log,
+        lambda one: one.only.columns("date_only", "source_id").filter("date_only")["source_id"],
         "{n} events of which only the day is known",
         "times to them may be up to a day too long, their order within the day is unknown",
         "the end of the org's day, marked date_only",
-        2,
+        weight=2,
     )
 
 
@@ -120,16 +128,18 @@ def scattered_event(log: EventLog) -> Seen:
     changes, a lead that tells its creation and its conversion, a milestone that was started, completed and
     violated.
     """
-    rows = [
-        p.events.filter(pl.struct("source_table", pl.col("source_id").hash()).is_duplicated())["source_id"]
-        for p in log.partitions
-    ]
+
+    def found(one: EventLog) -> pl.Series:
+        rows = pl.struct("source_table", pl.col("source_id").hash())
+        return one.only.columns("source_table", "source_id").filter(rows.is_duplicated())["source_id"]
+
     return _events(
-        rows,
+        log,
+        found,
         "{n} events put together from rows that tell several",
         "none on counts; who did it may be known for the row only, not for each event",
         "each event names the row it was read from",
-        1,
+        weight=1,
     )
 
 
@@ -148,7 +158,7 @@ def elusive_case(log: EventLog) -> Seen:
         lost["examples"].explode().drop_nulls().sort().head(3).to_list(),
         "work on them is in no figure",
         "filtered, by reason",
-        2,
+        weight=2,
     )
 
 
@@ -160,18 +170,18 @@ def scattered_case(log: EventLog) -> Seen:
     if "merged" not in log.process.milestones:
         return _unseen("the process has no milestone 'merged'")
     codes = log.codes("merged")
-    found = [
-        p.cases["case_id"].gather(
-            p.events.filter(pl.col("activity").is_in(codes))["case_ix"].unique(maintain_order=True)
-        )
-        for p in log.partitions
-    ]
+
+    def found(one: EventLog) -> pl.Series:
+        merged = one.only.among(codes, "case_ix")["case_ix"].unique(maintain_order=True)
+        return one.only.cases["case_id"].gather(merged)
+
     return _events(
+        log,
         found,
         "{n} cases put together from several records",
         "until the merge the work was done twice, in parallel: repeats and touches of these cases are many",
         "one case, the one that lives on; what happened to the others belongs to it",
-        2,
+        weight=2,
     )
 
 
@@ -181,18 +191,21 @@ def collateral_events(log: EventLog) -> Seen:
     Rule: events within ten seconds after another event of the same case and actor, told by another save.
     CRM: a trigger or a flow that saves once more, a call that is logged and then described.
     """
-    found = []
-    for p in log.partitions:
+
+    def found(one: EventLog) -> pl.Series:
         near = pl.col("occurred_at").diff() <= pl.duration(seconds=_SECONDS)
         other = pl.col("change_set") != pl.col("change_set").shift()
         same = [pl.col(name) == pl.col(name).shift() for name in ("case_ix", "actor")]
-        found.append(p.events.filter(near, other, *same)["source_id"])
+        events = one.only.columns("case_ix", "occurred_at", "actor", "change_set", "source_id")
+        return events.filter(near, other, *same)["source_id"]
+
     return _events(
+        log,
         found,
         f"{{n}} events within {_SECONDS} seconds after another of the same user, by another save",
         "events and edges are more than the steps people took; waiting times hold zeros",
         "kept: nothing tells which of them the step was",
-        2,
+        weight=2,
     )
 
 
@@ -203,7 +216,7 @@ def polluted_label(log: EventLog) -> Seen:
     an address. CRM: picklist values such as 'Renewal 2024-117'.
     """
     tail = pl.col("label").str.split_exact(": ", 1).struct.field("field_1")
-    polluted = _labels(log).filter(tail.str.contains(_INSTANCE))
+    polluted = labels_of(log).filter(tail.str.contains(_INSTANCE))
     return _labelled(
         log,
         polluted,
@@ -221,7 +234,7 @@ def distorted_label(log: EventLog) -> Seen:
     but the most frequent. CRM: 'Closed Won' and 'Closed - won'.
     """
     folded = pl.col("label").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "").alias("folded")
-    ranked = _labels(log).with_columns(folded).sort("n", "label", descending=[True, False])
+    ranked = labels_of(log).with_columns(folded).sort("n", "label", descending=[True, False])
     distorted = ranked.filter(~pl.col("folded").is_first_distinct())
     return _labelled(
         log,
@@ -241,8 +254,8 @@ def synonymous_labels(log: EventLog) -> Seen:
     or after both. CRM: a stage or status that was renamed, with the old name left in the history. Counted:
     events of the older label.
     """
-    labels = _labels(log).filter(pl.col("family").is_not_null(), pl.col("cases") >= _CASES)
-    named = labels.join(_neighbours(log, []), on="label", how="inner")
+    labels = labels_of(log).filter(pl.col("family").is_not_null(), pl.col("cases") >= _CASES)
+    named = labels.join(neighbours(log, []), on="label", how="inner")
     pairs = named.join(named, on="family", how="inner", suffix="_new").filter(
         pl.col("last") <= pl.col("first_new"),
         pl.col("first_new") <= pl.col("last") + _QUARTER,
@@ -265,10 +278,10 @@ def homonymous_label(log: EventLog) -> Seen:
     activity that most often comes before it nor the one that comes after is the same. CRM: a status
     'Working' in two processes. Counted: its events.
     """
-    if "record_type" not in log.cases.columns or log.cases["record_type"].drop_nulls().n_unique() <= 1:
+    if "record_type" not in log.blank.cases.columns or record_types(log) <= 1:
         return _unseen("the cases have no record types to compare")
-    families = _labels(log).filter(pl.col("family").is_not_null())
-    kinds = _neighbours(log, ["record_type"]).filter(
+    families = labels_of(log).filter(pl.col("family").is_not_null())
+    kinds = neighbours(log, ["record_type"]).filter(
         pl.col("record_type").is_not_null(), pl.col("cases") >= _CASES
     )
     one, other = kinds, kinds.rename(lambda name: name if name == "label" else f"{name}_other")
@@ -310,9 +323,14 @@ def _said(finding: str, count: int) -> str:
     return finding.replace("{n}", f"{count:,}")
 
 
-def _events(found: list[pl.Series], finding: str, effect: str, done: str, weight: int) -> Seen:
-    rows = pl.concat(found)
-    return Seen(_said(finding, len(rows)), len(rows), _three(rows), effect, done, weight)
+def _events(
+    log: EventLog, find: Callable[[EventLog], pl.Series], finding: str, effect: str, done: str, *, weight: int
+) -> Seen:
+    """What `find` finds in each partition: how many Ids, and the three smallest."""
+    answers = log.each(lambda one: (len(ids := find(one)), _three(ids)))
+    count = sum(n for n, _ in answers)
+    three = sorted({one for _, ids in answers for one in ids})[:3]
+    return Seen(_said(finding, count), count, three, effect, done, weight)
 
 
 def _three(ids: pl.Series) -> list[str]:
@@ -324,73 +342,14 @@ def _unseen(why: str) -> Seen:
     return Seen(f"cannot be seen here: {why}", None, [], "unknown", "nothing", 1)
 
 
-def _labels(log: EventLog) -> pl.DataFrame:
-    """The activities of a log: code, label, family (null: none), n, cases, first, last."""
-    parts = [
-        p.events.group_by("activity").agg(
-            n=pl.len().cast(pl.Int64),
-            cases=pl.col("case_ix").n_unique().cast(pl.Int64),
-            first=pl.col("occurred_at").min(),
-            last=pl.col("occurred_at").max(),
-        )
-        for p in log.partitions
-    ]
-    merged = (
-        pl.concat(parts)
-        .group_by("activity")
-        .agg(pl.sum("n", "cases"), first=pl.col("first").min(), last=pl.col("last").max())
-    )
-    names = pl.DataFrame(
-        {"activity": range(len(log.activities)), "label": log.activities},
-        schema={"activity": pl.UInt16, "label": pl.String},
-    )
-    head = pl.col("label").str.split_exact(": ", 1)
-    family = pl.when(head.struct.field("field_1").is_not_null()).then(head.struct.field("field_0"))
-    return merged.join(names, on="activity", how="inner").with_columns(family=family).sort("activity")
-
-
-def _neighbours(log: EventLog, by: list[str]) -> pl.DataFrame:
-    """What most often comes before and after the activities of core: label, `by`, before, after, cases.
-
-    -1 stands for the beginning and the end of a case; of several the first by code.
-    """
-    core = log.process.codes(log.process.activity_set("core"), log.activities)
-    parts = []
-    for p in log.partitions:
-        events = p.events.filter(pl.col("activity").is_in(core)).select(
-            "case_ix", code=pl.col("activity").cast(pl.Int32)
-        )
-        shown = [p.cases[name].gather(events["case_ix"]).alias(name) for name in by]
-        same_before = pl.col("case_ix") == pl.col("case_ix").shift()
-        same_after = pl.col("case_ix") == pl.col("case_ix").shift(-1)
-        parts.append(
-            events.with_columns(
-                *shown,
-                before=pl.when(same_before).then(pl.col("code").shift()).otherwise(-1),
-                after=pl.when(same_after).then(pl.col("code").shift(-1)).otherwise(-1),
-            )
-        )
-    steps = pl.concat(parts)
-    keys = ["code", *by]
-    found = steps.group_by(keys).agg(cases=pl.col("case_ix").n_unique().cast(pl.Int64))
-    for side in ("before", "after"):
-        counted = steps.group_by(*keys, side).len().sort("len", side, descending=[True, False])
-        most = counted.unique(keys, keep="first", maintain_order=True).select(*keys, side)
-        found = found.join(most, on=keys, how="left", nulls_equal=True)
-    names = pl.DataFrame(
-        {"code": range(len(log.activities)), "label": log.activities},
-        schema={"code": pl.Int32, "label": pl.String},
-    )
-    return found.join(names, on="code", how="inner").drop("code").sort("label", *by)
-
-
 def _labelled(
     log: EventLog, labels: pl.DataFrame, finding: str, *, effect: str, done: str, weight: int
 ) -> Seen:
     """What was found under some labels, which the finding names: three of them, the others counted."""
     codes = labels["activity"].to_list()
-    rows = [p.events.filter(pl.col("activity").is_in(codes))["source_id"] for p in log.partitions]
     named = ", ".join(f"'{label}'" for label in labels["label"].head(3))
     more = f" and {labels.height - 3} more" if labels.height > 3 else ""  # noqa: PLR2004  the three named
     told = finding.replace("{labels}", named + more).removesuffix(": ")
-    return _events(rows, told, effect, done, weight)
+    return _events(
+        log, lambda one: one.only.among(codes, "source_id")["source_id"], told, effect, done, weight=weight
+    )
