@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
-EVENTS_PER_CASE = 6.67  # what the transitions below give on average; only sizes the log
+Column = npt.NDArray[np.int64]
+EVENTS_PER_CASE = 6.66  # what the transitions below give on average; only sizes the log
 DIGITS = np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", dtype=np.uint8)
 CHECKSUM = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345", dtype=np.uint8)
 ACTIVITIES = (
@@ -19,8 +21,8 @@ ACTIVITIES = (
     "Lose Opportunity",
     "Reopen Opportunity",
     "Change Owner",
-    "Change Amount",
-    "Change Close Date",
+    "Raise Amount",
+    "Push Close Date",
     "Create Quote",
 )
 # probability of the next activity (column) after an activity (row); what is left to 1 ends the case
@@ -41,6 +43,8 @@ NEXT = np.array(
         [0.00, 0.00, 0.03, 0.20, 0.35, 0.15, 0.08, 0.00, 0.01, 0.10, 0.06, 0.02],
     ]
 )
+GRAIN = 1 << 12  # a random number of so many chooses the next activity
+CHOICES = (np.arange(GRAIN)[None, :, None] >= GRAIN * np.cumsum(NEXT, axis=1)[:, None, :]).sum(axis=2)
 MEAN_DAYS = np.array([3, 6, 9, 12, 8, 30, 40, 2, 4, 3, 7, 5])
 FIRST_DAY = 1_577_836_800  # 2020-01-01T00:00:00Z
 DAY = 86_400
@@ -51,13 +55,12 @@ def write_flat(path: Path, *, events: int, seed: int) -> int:
     """Write about `events` events to a Parquet file and return how many they became."""
     random = np.random.default_rng(seed)
     cases = max(1, round(events / EVENTS_PER_CASE))
-    case, activity, second = _walk(random, cases)
+    case, activity, second = walk(random, cases)
     order = random.permutation(len(case))
-    ids = pl.Series("case_id", _ids(cases))
     names = pl.Series("activity", ACTIVITIES)
     pl.DataFrame(
         [
-            ids.gather(case[order]),
+            ids(0, cases).alias("case_id").gather(case[order]),
             names.gather(activity[order]),
             pl.Series("occurred_at", second[order] * 1_000_000).cast(pl.Datetime("us", "UTC")),
         ]
@@ -65,33 +68,36 @@ def write_flat(path: Path, *, events: int, seed: int) -> int:
     return len(case)
 
 
-def _walk(
-    random: np.random.Generator, cases: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Let all cases take their steps together until none is left: case, activity, second of every event."""
-    reach = np.cumsum(NEXT, axis=1)
-    alive = np.arange(cases)
-    activity = np.zeros(cases, dtype=np.int64)
+def walk(random: np.random.Generator, cases: int) -> tuple[Column, Column, Column]:
+    """Let all cases take their steps together until none is left: case, activity, second of every event.
+
+    Events stand in the order of cases, those of a case in the order of time.
+    """
+    going, activity = np.arange(cases), np.zeros(cases, dtype=np.int64)
     second = FIRST_DAY + random.integers(0, YEARS * 365 * DAY, cases)
-    steps = [(alive, activity, second)]
-    while len(alive):
-        step = (random.random(len(alive))[:, None] >= reach[activity]).sum(axis=1)
-        going = step < len(ACTIVITIES)
-        wait = random.exponential(MEAN_DAYS[activity[going]] * DAY).astype(np.int64) + 1
-        alive, activity, second = alive[going], step[going], second[going] + wait
-        steps.append((alive, activity, second))
-    parts = list(zip(*steps, strict=True))
-    return np.concatenate(parts[0]), np.concatenate(parts[1]), np.concatenate(parts[2])
+    lengths, steps = np.zeros(cases, dtype=np.int64), []
+    while len(going):
+        steps.append((going, activity, second))
+        lengths[going] += 1
+        step = CHOICES[activity, random.integers(0, GRAIN, len(going), dtype=np.uint16)]
+        on = step < len(ACTIVITIES)
+        wait = random.standard_exponential(int(on.sum())) * MEAN_DAYS[activity[on]] * DAY
+        going, activity, second = going[on], step[on], second[on] + wait.astype(np.int64) + 1
+    starts = np.cumsum(lengths) - lengths
+    found = np.empty((2, lengths.sum()), dtype=np.int64)
+    for nth, (who, what, when) in enumerate(steps):
+        found[:, starts[who] + nth] = what, when
+    return np.repeat(np.arange(cases), lengths), *found
 
 
-def _ids(count: int) -> pl.Series:
+def ids(first: int, count: int) -> pl.Series:
     """Number opportunity Ids as Salesforce does: 15 base-62 characters and three that spell their case."""
-    number = np.arange(count) * 3 + 62**4
+    number = np.arange(first, first + count) * 3 + 62**4
     body = np.tile(np.frombuffer(b"006gK0000000000", dtype=np.uint8), (count, 1))
     for place in range(14, 6, -1):
         number, digit = np.divmod(number, 62)
         body[:, place] = DIGITS[digit]
     upper = ((body >= ord("A")) & (body <= ord("Z"))).reshape(count, 3, 5)
-    return pl.Series(
-        np.concatenate([body, CHECKSUM[upper @ (1 << np.arange(5))]], axis=1).view("S18").ravel().astype(str)
-    )
+    text = np.concatenate([body, CHECKSUM[upper @ (1 << np.arange(5))]], axis=1)
+    places = pa.py_buffer(np.arange(count + 1) * text.shape[1])
+    return pl.Series(pa.Array.from_buffers(pa.large_string(), count, [None, places, pa.py_buffer(text)]))

@@ -20,6 +20,7 @@ from crmmining.eventlog.partition import Partition
 from crmmining.kernels import merge, rework, throughput, transitions, variants
 
 T = TypeVar("T")
+_NOT_SAID = frozenset({"not said"})  # by identity
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,12 +49,12 @@ class EventLog:
     quality: pl.DataFrame
     off: tuple[str, ...] = ()
     minimum_group: int | None = None  # cases that a figure about people must stand for
-    tracked: frozenset[str] = frozenset()  # attributes with a history, in this log or the one it is a part of
+    tracked: frozenset[str] = _NOT_SAID  # attributes with a history, in this log or the one it is a part of
     engine: Engine = field(default_factory=Here)
     memory: int | None = None  # bytes that one frame of all events or cases may take; null: no bound
 
     def __post_init__(self) -> None:
-        if not self.tracked:
+        if self.tracked is _NOT_SAID:
             object.__setattr__(self, "tracked", standing.tracked(self.partitions))
 
     def __repr__(self) -> str:
@@ -263,14 +264,14 @@ class EventLog:
         def paired(log: "EventLog") -> pl.DataFrame:
             events = log.only.columns("case_ix", "activity", "occurred_at")
             found = throughput.between(events, starts, ends)
-            cases = log.only.cases.select("case_ix")
+            cases = log.only.of_cases("case_ix")
             return cases.join(found, on="case_ix", how="left", maintain_order="left").drop("case_ix")
 
         return pl.concat(self.each(paired))
 
     def between(self, start: str, end: str, by: Sequence[str]) -> pl.DataFrame:
         """What durations and conversions ask of every case: open, truncated, segments `by`, start, end."""
-        cases = pl.concat(self.each(lambda log: log.only.cases.select("open", "truncated")))
+        cases = pl.concat(self.each(lambda log: log.only.of_cases("open", "truncated")))
         return cases.hstack(self.segments(by, start)).hstack(self.pairs(start, end))
 
     def endpoints(self, activity_set: str = "core") -> pl.DataFrame:
@@ -314,7 +315,7 @@ class EventLog:
 
     def _basis(self, found: Segment) -> pl.DataFrame:
         if found.basis in {None, NOW}:
-            return self.only.cases.select("case_ix", at=pl.lit(self.as_of, pl.Datetime("us", "UTC")))
+            return self.only.of_cases("case_ix").with_columns(at=pl.lit(self.as_of, pl.Datetime("us", "UTC")))
         return self.instants(str(found.basis))
 
     def _checked(self, by: Sequence[str], start: str) -> list[str]:

@@ -56,6 +56,10 @@ class Partition:
         """The events with some of their columns."""
         return self._events.select(names)
 
+    def of_cases(self, *names: str) -> pl.DataFrame:
+        """The cases with some of their columns."""
+        return self.cases.select(names)
+
     def among(self, codes: Sequence[int], *names: str) -> pl.DataFrame:
         """Some columns of the events whose activity is one of `codes`."""
         wanted = np.zeros(coding.MAX_ACTIVITIES, dtype=np.bool_)

@@ -17,9 +17,10 @@ def instants(partition: Partition, milestone: str, codes: Collection[int]) -> pl
     `outcome` is the closing in force; a case whose creation is no event was `created` when its record says.
     """
     if milestone == OUTCOME:
-        return partition.cases.select("case_ix", at="outcome_at")
-    passed = milestones.instants(partition.events, {"passed": codes}).select("case_ix", at="passed_at")
-    cases = partition.cases.select("case_ix", "created_at")
+        return partition.of_cases("case_ix", "outcome_at").rename({"outcome_at": "at"})
+    events = partition.columns("case_ix", "activity", "occurred_at")
+    passed = milestones.instants(events, {"passed": codes}).select("case_ix", at="passed_at")
+    cases = partition.of_cases("case_ix", "created_at")
     found = cases.join(passed, on="case_ix", how="left", maintain_order="left")
     at = pl.coalesce("at", "created_at") if milestone == "created" else pl.col("at")
     return found.select("case_ix", at=at)
@@ -49,7 +50,7 @@ def cell(partition: Partition, segment: Segment, at: pl.DataFrame) -> pl.Series:
     if segment.column is None:
         return pl.repeat(None, at.height, dtype=pl.String, eager=True).alias(segment.asked)
     if segment.basis == NOW:
-        known = partition.cases.select(segment.column).to_series()
+        known = partition.of_cases(segment.column).to_series()
         return known.gather(at["case_ix"]).alias(segment.asked)
     return attributes(partition, at, [segment.column]).to_series().alias(segment.asked)
 

@@ -36,7 +36,7 @@ class StoredPartition(Partition):
 
     def __init__(self, folder: Path, at: int, sizes: tuple[int, int]) -> None:
         self._folder, self._at, self._sizes = folder, at, sizes
-        self._read: dict[str, pl.Series] = {}
+        self._known: dict[str, dict[str, pl.Series]] = {"events": {}, "cases": {}}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StoredPartition, (self._folder, self._at, self._sizes)
@@ -63,10 +63,17 @@ class StoredPartition(Partition):
 
     def columns(self, *names: str) -> pl.DataFrame:
         """The events with some of their columns."""
-        missing = [name for name in dict.fromkeys(names) if name not in self._read]
-        if missing:
-            self._read |= {column.name: column for column in _read(self._file("events"), columns=missing)}
-        return pl.DataFrame([self._read[name] for name in names])
+        return self._some("events", names)
+
+    def of_cases(self, *names: str) -> pl.DataFrame:
+        """The cases with some of their columns."""
+        return self._some("cases", names)
+
+    def _some(self, kind: str, names: Sequence[str]) -> pl.DataFrame:
+        known = self._known[kind]
+        if missing := [name for name in dict.fromkeys(names) if name not in known]:
+            known |= {column.name: column for column in _read(self._file(kind), columns=missing)}
+        return pl.DataFrame([known[name] for name in names])
 
     @property
     def blank(self) -> Partition:
