@@ -33,16 +33,16 @@ def session(address: str) -> "SparkSession":
 
 
 def _connected(address: str) -> "SparkSession":
-    import grpc  # noqa: PLC0415
-    from pyspark.sql import SparkSession  # noqa: PLC0415
-    from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
-
-    with failures.without_pandas(), DefaultChannelBuilder(address).toChannel() as channel:
-        try:
-            grpc.channel_ready_future(channel).result(timeout=PATIENCE)
-        except grpc.FutureTimeoutError:
-            raise _unreachable(address, "Spark Connect server") from None
     with failures.without_pandas():
+        import grpc  # noqa: PLC0415
+        from pyspark.sql import SparkSession  # noqa: PLC0415
+        from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
+
+        with DefaultChannelBuilder(address).toChannel() as channel:
+            try:
+                grpc.channel_ready_future(channel).result(timeout=PATIENCE)
+            except grpc.FutureTimeoutError:
+                raise _unreachable(address, "Spark Connect server") from None
         return SparkSession.builder.remote(address).getOrCreate()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
+from crmmining.errors import CrmMiningError
 from crmmining.scale import failures, worker
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ B = TypeVar("B")
 
 # What must be the same here and on every worker: what pickles refer to, and what counts.
 SAME = ("crmmining", "polars", "duckdb")
+MESSAGE = 64 << 20  # bytes of items that are sent together: messages of Spark Connect end at 128 MiB
+Task = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class Spark:
@@ -34,32 +37,50 @@ class Spark:
 
         Function, items and answers must be picklable. What `ask` raises on a worker is raised here, as that
         of the first item that has an error. Raises `CrmMiningError` when a worker lacks a package or has
-        another version of it, and when Spark gives up.
+        another version of it, when an item is too large to be sent and when Spark gives up.
         """
-        if not items:
-            return
-        came: dict[int, list[bytes]] = {}
-        due = 0
-        with failures.translated():
-            for at, part, parts, answer in _rows(self._asked(ask, items)):
-                came.setdefault(at, [b""] * parts)[part] = answer
-                while due in came and all(came[due]):
-                    yield worker.opened(b"".join(came.pop(due)))
-                    due += 1
-
-    def _asked(self, ask: Callable[[A], B], items: Sequence[A]) -> "DataFrame":
         from pyspark import cloudpickle  # noqa: PLC0415
 
-        task = _task(cloudpickle.dumps(ask), {name: version(name) for name in SAME}, worker.PART)
-        table = pa.table(
-            {
-                "at": pa.array(range(len(items)), pa.int32()),
-                "item": pa.array([pickle.dumps(item, protocol=5) for item in items], pa.binary()),
-            }
-        )
+        with failures.translated():
+            question = cloudpickle.dumps(ask)  # type: ignore[no-untyped-call]
+            task = _task(question, {name: version(name) for name in SAME}, worker.PART)
+            for sent in _sendable(items):
+                yield from self._answers(task, sent)
+
+    def _answers(self, task: Task, sent: Sequence[bytes]) -> Iterator[Any]:
+        came: dict[int, list[bytes]] = {}
+        due = 0
+        for at, part, parts, answer in _rows(self._asked(task, sent)):
+            came.setdefault(at, [b""] * parts)[part] = answer
+            while due in came and all(came[due]):
+                yield worker.opened(b"".join(came.pop(due)))
+                due += 1
+
+    def _asked(self, task: Task, sent: Sequence[bytes]) -> "DataFrame":
+        table = pa.table({"at": pa.array(range(len(sent)), pa.int32()), "item": pa.array(sent, pa.binary())})
         with failures.without_pandas():
-            asked = self._session.createDataFrame(table).repartitionByRange(len(items), "at")
-            return asked.mapInArrow(task, worker.COLUMNS)
+            frame = self._session.createDataFrame(table).repartitionByRange(len(sent), "at")
+            return frame.mapInArrow(task, worker.COLUMNS)
+
+
+def _sendable(items: Sequence[Any]) -> Iterator[list[bytes]]:
+    """The items, pickled, as many together as a message may hold."""
+    together: list[bytes] = []
+    size = 0
+    for item in items:
+        sent = pickle.dumps(item, protocol=5)
+        if len(sent) > MESSAGE:
+            raise CrmMiningError(
+                f"a partition of {len(sent) >> 20:,} MiB is too large to be sent to a worker (most: "
+                f"{MESSAGE >> 20} MiB): store the log where all workers find it and open it from there"
+            )
+        if size + len(sent) > MESSAGE:
+            yield together
+            together, size = [], 0
+        together.append(sent)
+        size += len(sent)
+    if together:
+        yield together
 
 
 def _rows(frame: "DataFrame") -> Iterator[tuple[Any, ...]]:
@@ -71,9 +92,7 @@ def _rows(frame: "DataFrame") -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
-def _task(
-    ask: bytes, same: dict[str, str], size: int
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _task(ask: bytes, same: dict[str, str], size: int) -> Task:
     """What Spark runs on a worker. It travels as code, so that a worker without this package can say so."""
 
     def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -95,9 +114,8 @@ def _task(
 
             yield from worker.told(batches, ask, size)
             return
-        has = ", ".join(
-            f"{name} {here.get(name, 'not at all')}" for name in same if here.get(name) != same[name]
-        )
+        other = [name for name in same if here.get(name) != same[name]]
+        has = " and ".join(f"{name} {here[name]}" if name in here else f"no {name}" for name in other)
         needs = " ".join(f"{name}=={wanted}" for name, wanted in same.items())
         fault = (
             f"worker {platform.node()} has {has}; every worker needs what is used here: "

@@ -15,7 +15,7 @@ PART = 64 << 20  # bytes of an answer in one row: messages of Spark Connect end 
 
 
 def told(batches: Iterator[pa.RecordBatch], ask: bytes, size: int) -> Iterator[pa.RecordBatch]:
-    """The answers to the pickled items in `batches` (at, item): rows of `COLUMNS`, of at most `size` bytes."""
+    """Answers to the pickled items in `batches` (at, item): rows of `COLUMNS`, of `size` bytes at most."""
     for batch in batches:
         for at, item in zip(*batch.columns, strict=True):
             answer = _answer(ask, item.as_py())
