@@ -44,7 +44,7 @@ def sail() -> Iterator[Spark]:
     command = [sys.executable, "-m", "pysail", "spark", "server", "--port", str(port)]
     with (
         pytest.MonkeyPatch.context() as patch,
-        subprocess.Popen(command, stderr=subprocess.DEVNULL) as server,
+        subprocess.Popen(command, stderr=quiet) as server,
     ):
         patch.setitem(os.environ, "SPARK_CONNECT_MODE_ENABLED", "1")  # Spark sets it, and leaves it
         asked = engine(f"sc://127.0.0.1:{port}")
