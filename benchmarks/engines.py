@@ -1,148 +1,149 @@
 """One engine, one process: answer the questions, then report times, memory and, if asked, the answers.
 
-`python benchmarks/engines.py ENGINE FLAT.parquet [ANSWERS]` prints one JSON object. Imports are not timed.
+`python -m benchmarks.engines ENGINE FLAT.parquet [ANSWERS]` prints one JSON object. Imports are not timed,
+nor is what `stored` does before its first question.
 """
 
 import json
 import resource
 import sys
-import time
+import tempfile
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import TypeVar
 
 import polars as pl
+from benchmarks import peers
+from benchmarks.clock import Clock
+from benchmarks.peers import Answers
 
-T = TypeVar("T")
-Answers = dict[str, pl.DataFrame]  # variants, edges, durations, rework
-HERE = Path(__file__).parent
+import crmmining as cm
+from crmmining.definitions import read_catalogue
+from crmmining.eventlog import VALUES, Partition
+from crmmining.kernels import coding, merge, rework, throughput, transitions, variants
 
-
-class Clock:
-    """Seconds per step, and processor seconds of them all."""
-
-    def __init__(self) -> None:
-        self.steps: dict[str, float] = {}
-        self.processor = 0.0
-
-    def __call__(self, step: str, work: Callable[[], T]) -> T:
-        start, busy = time.perf_counter(), time.process_time()
-        result = work()
-        self.steps[step] = self.steps.get(step, 0.0) + time.perf_counter() - start
-        self.processor += time.process_time() - busy
-        return result
+PAIR = ["source", "target"]
+MANY = 1 << 62  # variants: all of them
 
 
 def crmmining(flat: Path, clock: Clock) -> Callable[[], Answers]:
     """Code the log, then let the kernels answer."""
-    from crmmining.kernels import (  # noqa: PLC0415  each process loads only its own engine
-        coding,
-        rework,
-        throughput,
-        transitions,
-        variants,
-    )
-
     coded = clock("log", lambda: coding.code(pl.scan_parquet(flat)))
     log = coded.events
     sequences = clock("variants", lambda: variants.variants(log))
-    counts = clock("edges, counts and times", lambda: transitions.summarise(transitions.transitions(log)))
+    times = clock("edge times", lambda: transitions.summarise(transitions.transitions(log)))
     spans = clock("durations", lambda: throughput.spans(log))
     repeated = clock("rework", lambda: rework.rework_by_activity(log))
-
-    def named(code: str) -> pl.Expr:
-        return pl.col(code).replace_strict(
-            range(len(coded.activities)), coded.activities, return_dtype=pl.String
-        )
-
-    def answers() -> Answers:
-        return {
-            "variants": sequences.with_columns(
-                pl.col("sequence").list.eval(
-                    pl.element().replace_strict(
-                        range(len(coded.activities)), coded.activities, return_dtype=pl.String
-                    )
-                )
-            ),
-            "edges": counts.select(
-                named("source"), named("target"), "n", median="median_seconds", p90="p90_seconds"
-            ),
-            "durations": spans.select(
-                (pl.col("last_at") - pl.col("first_at")).dt.total_seconds().alias("seconds")
-            ),
-            "rework": repeated.filter(pl.col("rework_cases") > 0).select(
-                named("activity"), cases="rework_cases"
-            ),
-        }
-
-    return answers
+    return lambda: _named(coded.activities, sequences, times, spans, repeated)
 
 
-def duckdb(flat: Path, clock: Clock) -> Callable[[], Answers]:
-    """Run duckdb_peer.sql, statement by statement."""
-    import duckdb as engine  # noqa: PLC0415
-
-    steps = ("log", "log", "edges, counts and times", "durations", "variants", "rework")
-    connection = engine.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute(f"SET VARIABLE flat = '{flat}'")
-    statements = engine.extract_statements((HERE / "duckdb_peer.sql").read_text())
-    for step, statement in zip(steps, statements, strict=True):
-        clock(step, partial(connection.execute, statement))
-
-    def answers() -> Answers:
-        return {
-            "variants": connection.sql("SELECT sequence::VARCHAR[] AS sequence, cases FROM variants").pl(),
-            "edges": connection.sql(
-                "SELECT source::VARCHAR AS source, target::VARCHAR AS target, n, "
-                "quantiles[1] AS median, quantiles[2] AS p90 FROM edges"
-            ).pl(),
-            "durations": connection.sql("SELECT seconds FROM cases").pl(),
-            "rework": connection.sql("SELECT activity::VARCHAR AS activity, cases FROM rework").pl(),
-        }
-
-    return answers
+def stored(flat: Path, clock: Clock) -> Callable[[], Answers]:
+    """The same questions to a stored log, by partition, reading included; `reading` is that alone."""
+    with tempfile.TemporaryDirectory() as name:
+        log = _stored(flat, Path(name))
+        for question, columns in COLUMNS.items():
+            clock(f"reading for {question}", partial(_read, log, columns))
+        sequences = clock("variants", lambda: _variants(log))
+        clock("edge counts", lambda: _added(log, transitions.counts, "edge counts", PAIR))
+        times = clock("edge times", lambda: _times(log))
+        spans = clock("durations", lambda: pl.concat(_each(log, throughput.spans, "durations")))
+        repeated = clock("rework", lambda: _added(log, rework.rework_by_activity, "rework", ["activity"]))
+    return lambda: _named(log.activities, sequences, times, spans, repeated)
 
 
-def pm4py(flat: Path, clock: Clock) -> Callable[[], Answers]:
-    """Format the frame, then ask pm4py's simplified interface; it offers no quantile but the median."""
-    import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415
-    import pm4py as engine  # noqa: PLC0415
+COLUMNS = {
+    "variants": ("case_ix", "activity"),
+    "edge counts": ("case_ix", "activity"),
+    "edge times": ("case_ix", "activity", "occurred_at"),
+    "durations": ("case_ix", "occurred_at"),
+    "rework": ("case_ix", "activity"),
+}
 
-    def formatted() -> pd.DataFrame:
-        keys = {"case_id": "case_id", "activity_key": "activity", "timestamp_key": "occurred_at"}
-        return engine.format_dataframe(pd.read_parquet(flat), **keys)
 
-    frame = clock("log", formatted)
-    sequences = clock("variants", lambda: engine.get_variants(frame))
-    counts = clock("edges, counts", lambda: engine.discover_dfg(frame)[0])
-    times = clock("edges, times", lambda: engine.discover_performance_dfg(frame)[0])
-    seconds = clock("durations", lambda: engine.get_all_case_durations(frame))
-    repeated = clock("rework", lambda: engine.get_rework_cases_per_activity(frame))
+def _stored(flat: Path, folder: Path) -> cm.EventLog:
+    coded = coding.code(pl.scan_parquet(flat))
+    cases = coded.case_ids.alias("case_id").to_frame().with_row_index("case_ix")
+    partition = Partition(coded.events, cases, pl.DataFrame(schema=VALUES))
+    quality = pl.DataFrame({"table": []}, schema={"table": pl.String})
+    process = read_catalogue().process("opportunity")
+    as_of = datetime(2100, 1, 1, tzinfo=UTC)
+    cm.EventLog(process, as_of, coded.activities, (partition,), quality).save(folder)
+    return cm.open_log(folder)
 
-    def answers() -> Answers:
-        edges = [(*edge, n, times[edge]["median"]) for edge, n in counts.items()]
-        return {
-            "variants": pl.DataFrame(
-                {"sequence": [list(variant) for variant in sequences], "cases": list(sequences.values())}
-            ),
-            "edges": pl.DataFrame(edges, schema=["source", "target", "n", "median"], orient="row"),
-            "durations": pl.DataFrame({"seconds": seconds}),
-            "rework": pl.DataFrame({"activity": list(repeated), "cases": list(repeated.values())}),
-        }
 
-    return answers
+def _read(log: cm.EventLog, columns: tuple[str, ...]) -> int:
+    return sum(log.each(lambda one: one.only.columns(*columns).height))
+
+
+def _each(
+    log: cm.EventLog, kernel: Callable[[pl.DataFrame], pl.DataFrame], question: str
+) -> list[pl.DataFrame]:
+    return log.each(lambda one: kernel(one.only.columns(*COLUMNS[question])))
+
+
+def _added(
+    log: cm.EventLog, kernel: Callable[[pl.DataFrame], pl.DataFrame], question: str, keys: list[str]
+) -> pl.DataFrame:
+    return merge.add(_each(log, kernel, question), keys)
+
+
+def _variants(log: cm.EventLog) -> pl.DataFrame:
+    return variants.rank(_each(log, variants.variants, "variants"), MANY).top
+
+
+def _times(log: cm.EventLog) -> pl.DataFrame:
+    return transitions.summarise(_added(log, transitions.transitions, "edge times", [*PAIR, "bucket"]))
+
+
+def _named(
+    activities: tuple[str, ...],
+    sequences: pl.DataFrame,
+    times: pl.DataFrame,
+    spans: pl.DataFrame,
+    repeated: pl.DataFrame,
+) -> Answers:
+    """Our answers by name."""
+
+    def named(codes: pl.Expr) -> pl.Expr:
+        return codes.replace_strict(range(len(activities)), activities, return_dtype=pl.String)
+
+    codes = variants.sequences(sequences["sequence"])
+    return {
+        "variants": pl.DataFrame([codes, sequences["cases"]]).with_columns(
+            pl.col("sequence").list.eval(named(pl.element()))
+        ),
+        "edges": times.select(
+            named(pl.col("source")), named(pl.col("target")), "n", median="median_seconds", p90="p90_seconds"
+        ),
+        "durations": spans.select(
+            (pl.col("last_at") - pl.col("first_at")).dt.total_seconds().alias("seconds")
+        ),
+        "rework": repeated.filter(pl.col("rework_cases") > 0).select(
+            named(pl.col("activity")), cases="rework_cases"
+        ),
+    }
+
+
+ENGINES: dict[str, Callable[[Path, Clock], Callable[[], Answers]]] = {
+    "crmmining": crmmining,
+    "stored": stored,
+    "duckdb": peers.duckdb,
+    "pm4py": peers.pm4py,
+    "pm4py_polars": peers.pm4py_polars,
+    "pl4pm": peers.pl4pm,
+    "r4pm": peers.r4pm,
+}
 
 
 def main(engine: str, flat: str, folder: str | None = None) -> None:
     clock = Clock()
     with redirect_stdout(StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pm4py and pandas announce deprecations of their own
-        answers = {"crmmining": crmmining, "duckdb": duckdb, "pm4py": pm4py}[engine](Path(flat), clock)
+        answers = ENGINES[engine](Path(flat), clock)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if folder:
         for name, answer in canonical(answers()).items():

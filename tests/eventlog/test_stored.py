@@ -65,8 +65,8 @@ def test_no_case_is_in_two_files_and_each_is_about_as_large_as_asked(
     log.save(tmp_path, events=500)
     files = json.loads((tmp_path / "manifest.json").read_text())["partitions"]
     assert [one["first"] for one in files[1:]] > [one["last"] for one in files[:-1]]
-    assert sum(one["events"] for one in files) == log.events.height
-    assert all(500 - most <= one["events"] <= 500 + most for one in files[:-1])
+    assert sum(one["sizes"][1] for one in files) == log.events.height
+    assert all(500 - most <= one["sizes"][1] <= 500 + most for one in files[:-1])
 
 
 def test_any_tool_reads_the_files(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def spoil(folder: Path, what: str) -> None:
     elif what == "no JSON":
         manifest.write_text("{")
     elif what == "format":
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 2}))
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 3}))
     elif what == "edited":
         manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "tracked": ["owner"]}))
     elif what == "gone":
@@ -170,7 +170,7 @@ def spoil(folder: Path, what: str) -> None:
     [
         ("no manifest", "is no stored log: manifest.json is missing or damaged"),
         ("no JSON", "is no stored log: manifest.json is missing or damaged"),
-        ("format", "is stored in format 2; this version reads 1: store it again"),
+        ("format", "is stored in format 3; this version reads 2: store it again"),
         ("edited", "manifest.json was changed by hand or is damaged; store the log again"),
         ("gone", "events-00001.parquet is missing: the stored log is damaged; store it again"),
         ("cut", r"events-00001.parquet has [\d,]+ bytes, not [\d,]+: the stored log is damaged"),

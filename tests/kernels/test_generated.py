@@ -57,6 +57,7 @@ TALLIES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], list[str]]] = {
     "variants": (variants.variants, ["sequence"]),
     "transitions": (transitions.transitions, ["source", "target", "bucket"]),
     "counts": (transitions.counts, ["source", "target"]),
+    "ends": (transitions.ends, ["activity"]),
     "rework_by_activity": (rework.rework_by_activity, ["activity"]),
 }
 
@@ -119,6 +120,8 @@ def test_endpoints_and_spans_equal_the_ends_of_each_trace(rows: list[Event]) -> 
     assert transitions.endpoints(frame(rows)).rows() == [
         (case, codes(trace)[0], codes(trace)[-1]) for case, trace in cases.items()
     ]
+    first, last = (Counter(codes(trace)[at] for trace in cases.values()) for at in (0, -1))
+    assert transitions.ends(frame(rows)).rows() == [(a, first[a], last[a]) for a in sorted({*first, *last})]
     assert throughput.spans(frame(rows)).rows() == [
         (case, trace[0][2], trace[-1][2], len(trace)) for case, trace in cases.items()
     ]

@@ -12,11 +12,11 @@ import polars as pl
 from crmmining import disclosure, summaries
 from crmmining.definitions import Process
 from crmmining.definitions.segments import EVENT, NOW, OUTCOME, Segment, segment
-from crmmining.errors import UnknownNameError
+from crmmining.errors import CrmMiningError, UnknownNameError
 from crmmining.eventlog import expressions, filtering, naming, scanning, standing, stored
 from crmmining.eventlog.engine import Engine, Here
 from crmmining.eventlog.facts import facts
-from crmmining.eventlog.partition import Partition
+from crmmining.eventlog.partition import Partition, split
 from crmmining.kernels import merge, rework, throughput, transitions, variants
 
 T = TypeVar("T")
@@ -277,17 +277,8 @@ class EventLog:
     def endpoints(self, activity_set: str = "core") -> pl.DataFrame:
         """How many cases begin and end with each activity of the set: activity, starts, ends."""
         codes = self._set_codes(activity_set)
-
-        def tallied(log: "EventLog") -> pl.DataFrame:
-            ends = transitions.endpoints(log.only.among(codes, "case_ix", "activity"))
-            one, none = pl.lit(1, pl.Int64), pl.lit(0, pl.Int64)
-            sides = [
-                ends.select(activity="first", starts=one, ends=none),
-                ends.select(activity="last", starts=none, ends=one),
-            ]
-            return merge.add(sides, ["activity"])
-
-        found = merge.add(self.each(tallied), ["activity"])
+        tallies = self.each(lambda log: transitions.ends(log.only.among(codes, "case_ix", "activity")))
+        found = merge.add(tallies, ["activity"])
         return found.with_columns(naming.named("activity", self.activities)).sort("activity")
 
     def codes(self, word: str) -> list[int]:
@@ -374,9 +365,17 @@ class EventLog:
 
         Raises `OutputError` when the folder holds something else or cannot be written; then it is as it was.
         """
+        if events < 1:
+            raise CrmMiningError(f"events is {events}, but must be a number of events per file, 1 or more")
+        parts = (part for partition in self.partitions for part in split(partition, events))
+        stored.save(Path(folder), lambda: self.described, parts, self.quality)
+
+    @property
+    def described(self) -> dict[str, object]:
+        """What a stored log says of itself."""
+        process = {"process": self.process.name, "definition": self.process.fingerprint}
         facts = {name: getattr(self, name) for name in ("activities", "off", "minimum_group")}
-        facts |= {"as_of": self.as_of.isoformat(), "tracked": sorted(self.tracked)}
-        stored.save(Path(folder), self.process, facts, self.partitions, self.quality, events)
+        return {**process, **facts, "as_of": self.as_of.isoformat(), "tracked": sorted(self.tracked)}
 
     def expression(self, text: str, kind: Literal["condition", "number"] = "condition") -> pl.Expr:
         """A Polars SQL expression over `facts` with one value per case.

@@ -6,23 +6,25 @@ only then takes the manifest's place in one step: whoever is killed on the way l
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from crmmining.definitions import Process
 from crmmining.errors import CrmMiningError, OutputError
-from crmmining.eventlog.partition import Lazy, Partition, split
+from crmmining.eventlog.partition import Lazy, Partition
+from crmmining.eventlog.replacing import Replaced
 
-FORMAT = 1
+FORMAT = 2
+KINDS = ("events", "cases", "values")
 _MANIFEST = "manifest.json"
-_KINDS = ("events", "cases", "values")
+_DELTA, _GONE = "delta", "gone"  # what begins the names of files beside those of a partition
 _QUALITY = "quality.parquet"
 _FOLDER = re.compile("log-[0-9a-f]{12}")
 _WRITING = "writing-"  # begins the name of a folder that was not finished, or not yet
@@ -34,32 +36,33 @@ class StoredPartition(Partition):
     `sizes` are its cases and events. It is pickled as the place of its files.
     """
 
-    def __init__(self, folder: Path, at: int, sizes: tuple[int, int]) -> None:
-        self._folder, self._at, self._sizes = folder, at, sizes
+    def __init__(self, folder: Path, name: str, sizes: Sequence[int]) -> None:
+        self.folder, self.name, self._sizes = folder, name, sizes
         self._known: dict[str, dict[str, pl.Series]] = {"events": {}, "cases": {}}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StoredPartition, (self._folder, self._at, self._sizes)
+        return StoredPartition, (self.folder, self.name, self._sizes)
 
     @cached_property
     def events(self) -> pl.DataFrame:
         """All columns of the events."""
-        return _read(self._file("events"))
+        return _read(self.file("events"))
 
     @cached_property
     def cases(self) -> pl.DataFrame:
         """The cases."""
-        return _read(self._file("cases"))
+        return _read(self.file("cases"))
 
     @cached_property
     def values(self) -> pl.DataFrame:
         """How their attributes changed."""
-        return _read(self._file("values"))
+        return _read(self.file("values"))
 
     @property
     def sizes(self) -> tuple[int, int]:
         """How many cases and events there are."""
-        return self._sizes
+        cases, events = self._sizes
+        return cases, events
 
     def columns(self, *names: str) -> pl.DataFrame:
         """The events with some of their columns."""
@@ -69,34 +72,58 @@ class StoredPartition(Partition):
         """The cases with some of their columns."""
         return self._some("cases", names)
 
-    def _some(self, kind: str, names: Sequence[str]) -> pl.DataFrame:
-        known = self._known[kind]
-        if missing := [name for name in dict.fromkeys(names) if name not in known]:
-            known |= {column.name: column for column in _read(self._file(kind), columns=missing)}
-        return pl.DataFrame([known[name] for name in names])
-
     @property
     def blank(self) -> Partition:
         """The columns without a row."""
-        return Partition(*(_read(self._file(kind), n_rows=0) for kind in _KINDS))
+        return Partition(*(_read(self.file(kind), n_rows=0) for kind in KINDS))
 
-    def _file(self, kind: str) -> Path:
-        return self._folder / _name(kind, self._at)
+    def file(self, kind: str) -> Path:
+        """The file of its events, cases or values."""
+        return self.folder / f"{kind}-{self.name}.parquet"
+
+    def _some(self, kind: str, names: Sequence[str]) -> pl.DataFrame:
+        known = self._known[kind]
+        if missing := [name for name in dict.fromkeys(names) if name not in known]:
+            known |= {column.name: column for column in _read(self.file(kind), columns=missing)}
+        return pl.DataFrame([known[name] for name in names])
 
 
-def save(  # noqa: PLR0917  what there is of a log
+class Patched(Replaced):
+    """A stored partition beside which some whole cases are stored anew, and which Ids of it they replace."""
+
+    def __init__(self, base: StoredPartition, delta: StoredPartition, sizes: Sequence[int]) -> None:
+        gone = _read(base.file(_GONE)).to_series()
+        super().__init__(base, gone, delta)
+        self.base, self.gone, self.delta, self._sizes = base, gone, delta, sizes
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Patched, (self.base, self.delta, self._sizes)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many cases and events there are."""
+        cases, events = self._sizes
+        return cases, events
+
+
+class Patch(NamedTuple):
+    """What is to be stored of a partition that changed little: its files, and cases beside them."""
+
+    base: StoredPartition
+    gone: pl.Series
+    delta: Partition
+
+
+def save(
     folder: Path,
-    process: Process,
-    facts: Mapping[str, object],
-    partitions: Iterable[Partition],
+    facts: Callable[[], Mapping[str, object]],
+    partitions: Iterable[Partition | Patch],
     quality: pl.DataFrame,
-    events: int,
 ) -> None:
-    """Store a log, about so many `events` per partition, in the place of what was stored there before."""
-    if events < 1:
-        raise CrmMiningError(f"events is {events}, but must be a number of events per file, 1 or more")
-    facts = {"process": process.name, "definition": process.fingerprint, **facts}
-    parts = (part for partition in partitions for part in split(partition, events))
+    """Store a log in the place of what was stored there before; files of stored partitions are linked.
+
+    `facts` are asked for when all partitions are written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         others = any(not path.name.startswith(_WRITING) for path in folder.iterdir())
@@ -108,7 +135,8 @@ def save(  # noqa: PLR0917  what there is of a log
         fresh = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder))
         fresh.chmod(folder.stat().st_mode)
         try:
-            manifest = {"format": FORMAT, **facts, **_write_files(fresh, parts, quality)}
+            written = _write_files(fresh, partitions, quality)
+            manifest = {"format": FORMAT, **facts(), **written}
             name = _folder_of(manifest)
             if not (folder / name).exists():  # the very same log may be there already
                 fresh.rename(folder / name)
@@ -144,28 +172,58 @@ def read(folder: Path) -> tuple[dict[str, Any], Lazy, pl.DataFrame]:
         if there != size["bytes"]:
             what = "is missing" if there is None else f"has {there:,} bytes, not {size['bytes']:,}"
             raise CrmMiningError(f"{place / name} {what}: the stored log is damaged; store it again")
-    sizes = [(part["cases"], part["events"]) for part in manifest["partitions"]]
-    partitions = Lazy(len(sizes), partial(_partition, place, sizes))
-    return manifest, partitions, _read(place / _QUALITY)
+    listed = manifest["partitions"]
+    return manifest, Lazy(len(listed), partial(_partition, place, listed)), _read(place / _QUALITY)
 
 
-def _partition(place: Path, sizes: Sequence[tuple[int, int]], at: int) -> Partition:
-    return StoredPartition(place, at, sizes[at])
+def _partition(place: Path, listed: Sequence[Mapping[str, Any]], at: int) -> Partition:
+    entry, name = listed[at], f"{at:05}"
+    if "delta" not in entry:
+        return StoredPartition(place, name, entry["sizes"])
+    base = StoredPartition(place, name, entry["base"])
+    return Patched(base, StoredPartition(place, f"{_DELTA}-{name}", entry["delta"]), entry["sizes"])
 
 
-def _write_files(folder: Path, partitions: Iterable[Partition], quality: pl.DataFrame) -> dict[str, object]:
-    listed = []
-    for at, partition in enumerate(partitions):
-        for kind in _KINDS:
-            frame: pl.DataFrame = getattr(partition, kind)
-            frame.write_parquet(folder / _name(kind, at), compression="lz4")  # as quick to read as none
-        ids = partition.cases["case_id"]
-        listed.append(
-            {"cases": len(ids), "events": partition.events.height, "first": ids.min(), "last": ids.max()}
-        )
+def _write_files(
+    folder: Path, partitions: Iterable[Partition | Patch], quality: pl.DataFrame
+) -> dict[str, object]:
+    listed = [_write(folder, f"{at:05}", partition) for at, partition in enumerate(partitions)]
     quality.write_parquet(folder / _QUALITY)
     files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
     return {"partitions": listed, "files": files}
+
+
+def _write(folder: Path, name: str, partition: Partition | Patch) -> dict[str, object]:
+    """Write or link the files of a partition: what the manifest says of it."""
+    if isinstance(partition, Patched):
+        partition = Patch(partition.base, partition.gone, partition.delta)
+    if isinstance(partition, Patch):
+        entry = {"base": _write(folder, name, partition.base)["sizes"]}
+        entry["delta"] = _write(folder, f"{_DELTA}-{name}", partition.delta)["sizes"]
+        _write_frame(partition.gone.alias("case_id").to_frame(), folder / f"{_GONE}-{name}.parquet")
+        partition = Replaced(partition.base, partition.gone, partition.delta)
+    else:
+        entry = {}
+        for kind in KINDS:
+            file = folder / f"{kind}-{name}.parquet"
+            if isinstance(partition, StoredPartition):
+                _link(partition.file(kind), file)
+            else:
+                _write_frame(getattr(partition, kind), file)
+    ids = partition.of_cases("case_id").to_series()
+    return {"sizes": list(partition.sizes), "first": ids.min(), "last": ids.max(), **entry}
+
+
+def _write_frame(frame: pl.DataFrame, file: Path) -> None:
+    frame.write_parquet(file, compression="lz4")  # as quick to read as none
+
+
+def _link(source: Path, file: Path) -> None:
+    """The same file under another name; a copy where the file system has no links."""
+    try:
+        os.link(source, file)
+    except OSError:
+        shutil.copyfile(source, file)
 
 
 def _digest(path: Path) -> dict[str, object]:
@@ -189,10 +247,6 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
 def _folder_of(manifest: Mapping[str, object]) -> str:
     """The name of the folder of the files that a manifest lists: it changes with every byte of them."""
     return f"log-{hashlib.sha256(_text(manifest).encode()).hexdigest()[:12]}"
-
-
-def _name(kind: str, at: int) -> str:
-    return f"{kind}-{at:05}.parquet"
 
 
 def _read(path: Path, *, columns: list[str] | None = None, n_rows: int | None = None) -> pl.DataFrame:

@@ -120,6 +120,16 @@ def endpoints(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def ends(events: pl.DataFrame) -> pl.DataFrame:
+    """Tally how many cases begin and end with each activity: `activity`, `starts`, `ends`."""
+    log = traces(events)
+    size = int(log.activity.max(initial=0)) + 1
+    starts = np.bincount(log.activity[log.starts], minlength=size)
+    stops = np.bincount(log.activity[log.ends - 1], minlength=size)
+    met = np.flatnonzero(starts + stops)
+    return pl.DataFrame({"activity": met.astype(np.uint16), "starts": starts[met], "ends": stops[met]})
+
+
 def _activities(events: pl.DataFrame) -> tuple[Ints, int]:
     activity = events["activity"].to_numpy()
     return activity, int(activity.max(initial=0)) + 1
