@@ -73,9 +73,15 @@ sys.modules["crmmining"] = None  # an import of it fails
 import pyarrow as pa
 batch = pa.RecordBatch.from_pydict({"at": pa.array([3, 4], pa.int32()), "item": [b"", b""]})
 (told,) = pickle.loads(task)(iter([batch]))
-print(told.column("at").to_pylist(), *pickle.loads(told.column("answer")[0].as_py()))
+answer = told.column("answer")[0].as_py()
+del sys.modules["crmmining"]
+from crmmining.scale import worker
+try:
+    worker.opened(answer)
+except ValueError as error:
+    print(told.column("at").to_pylist(), error)
 """
     said = run(code)
-    assert said.startswith("[3, 4] fault worker ")
+    assert said.startswith("[3, 4] worker ")
     assert " and no pyarro; every worker needs what is used here: " in said
     assert said.endswith(" -m pip install crmmining==9.9 pyarro==1")

@@ -11,6 +11,7 @@ import pyarrow as pa
 from crmmining.errors import CrmMiningError
 
 COLUMNS = "at int, part int, parts int, answer binary"
+SIZE = 8  # bytes that say how long an answer is when it is unpacked
 PART = 64 << 20  # bytes of an answer in one row: messages of Spark Connect end at 128 MiB
 
 
@@ -31,9 +32,17 @@ def told(batches: Iterator[pa.RecordBatch], ask: bytes, size: int) -> Iterator[p
                 )
 
 
+def packed(kind: str, content: object) -> bytes:
+    """What `opened` opens: compressed, since Java keeps an answer in its memory several times."""
+    told = pickle.dumps((kind, content), protocol=5)
+    small: bytes = pa.compress(told, codec="zstd", asbytes=True)
+    return len(told).to_bytes(SIZE, "little") + small
+
+
 def opened(answer: bytes) -> Any:  # noqa: ANN401  whatever was asked for
     """What `told` was told: the answer, or the error raised again."""
-    kind, content = pickle.loads(answer)  # noqa: S301  from our own workers
+    size, small = int.from_bytes(answer[:SIZE], "little"), answer[SIZE:]
+    kind, content = pickle.loads(pa.decompress(small, size, codec="zstd"))  # noqa: S301  from our workers
     if kind == "fault":
         raise CrmMiningError(content)
     if kind == "raised":
@@ -52,9 +61,9 @@ def _answer(ask: bytes, item: bytes) -> bytes:
         thing = pickle.loads(item)  # noqa: S301
     except (ImportError, AttributeError) as error:
         text = f"worker {node()} cannot read what it is asked ({error}): it needs every module that is used"
-        return pickle.dumps(("fault", f"{text}; install it there, or ship it with the session"), protocol=5)
+        return packed("fault", f"{text}; install it there, or ship it with the session")
     try:
-        return pickle.dumps(("answer", question(thing)), protocol=5)
+        return packed("answer", question(thing))
     except (OSError, MemoryError):
         raise  # may pass: Spark asks again
     except Exception as error:  # noqa: BLE001  asked again, it would be the same
@@ -67,6 +76,6 @@ def _raised(error: Exception) -> bytes:
     if isinstance(error, CrmMiningError) and isinstance(error.__cause__, FileNotFoundError):
         args = (f"{error} (worker {node()} has no such file: all workers must find it under that path)",)
     try:
-        return pickle.dumps(("raised", (type(error), args, error.__dict__, trace)), protocol=5)
+        return packed("raised", (type(error), args, error.__dict__, trace))
     except Exception:  # noqa: BLE001  of a kind that cannot travel
-        return pickle.dumps(("raised", (RuntimeError, (str(error),), {}, trace)), protocol=5)
+        return packed("raised", (RuntimeError, (str(error),), {}, trace))
