@@ -9,7 +9,7 @@ import resource
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from functools import partial
@@ -81,7 +81,7 @@ def _read(log: cm.EventLog, columns: tuple[str, ...]) -> int:
 
 def _each(
     log: cm.EventLog, kernel: Callable[[pl.DataFrame], pl.DataFrame], question: str
-) -> list[pl.DataFrame]:
+) -> Iterator[pl.DataFrame]:
     return log.each(lambda one: kernel(one.only.columns(*COLUMNS[question])))
 
 

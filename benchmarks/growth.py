@@ -51,12 +51,8 @@ def ask(folder: Path, *, scored: bool) -> Run:
     clock("durations", lambda: log.throughput("created", "closed"))
     clock("rework", log.rework)
     cases, events = log.sizes
-    found = {
-        "cases": cases,
-        "events": events,
-        "distinct": variants["n_variants"].sum(),
-        "suite memory": peak(),
-    }
+    distinct = int(variants["n_variants"].sum())
+    found: Run = {"cases": cases, "events": events, "distinct": distinct, "suite memory": peak()}
     if scored:
         kpis = catalogue.kpis_of("opportunity")
         cut = Cut(catalogue.source.org, period="month")

@@ -1,6 +1,6 @@
 """EventLog: what a person asks about one process."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
@@ -68,20 +68,17 @@ class EventLog:
         cases, events = zip(*(p.sizes for p in self.partitions), strict=True)
         return sum(cases), sum(events)
 
-    def each(self, ask: Callable[["EventLog"], T]) -> list[T]:
+    def each(self, ask: Callable[["EventLog"], T]) -> Iterator[T]:
         """What `ask` answers for the log of each partition, in their order; the engine does the asking.
 
         >>> import crmmining as cm
-        >>> cm.connect("data/sample").event_log("case").each(lambda log: log.cases.height)
+        >>> list(cm.connect("data/sample").event_log("case").each(lambda log: log.cases.height))
         [416]
         """
         if len(self.partitions) == 1 and isinstance(self.engine, Here):
-            return [ask(self)]
-        return list(
-            self.engine.map(
-                partial(_asked, replace(self, partitions=(), engine=Here()), ask), self.partitions
-            )
-        )
+            return iter([ask(self)])
+        head = replace(self, partitions=(), engine=Here())
+        return self.engine.map(partial(_asked, head, ask), self.partitions)
 
     @property
     def only(self) -> Partition:
@@ -354,7 +351,7 @@ class EventLog:
             variants=None if variants is None else self._sequences(variants),
             core=tuple(self._set_codes("core")),
         )
-        kept = self.each(lambda log: filtering.keep(log.only, log.facts, asked))
+        kept = list(self.each(lambda log: filtering.keep(log.only, log.facts, asked)))
         partitions = filtering.kept(self.partitions, kept)
         lost = self.sizes[1] - sum(events for _, events in (p.sizes for p in partitions))
         quality = filtering.accounted(self.quality, self.process.name, lost)

@@ -327,7 +327,7 @@ def _events(
     log: EventLog, find: Callable[[EventLog], pl.Series], finding: str, effect: str, done: str, *, weight: int
 ) -> Seen:
     """What `find` finds in each partition: how many Ids, and the three smallest."""
-    answers = log.each(lambda one: (len(ids := find(one)), _three(ids)))
+    answers = list(log.each(lambda one: (len(ids := find(one)), _three(ids))))
     count = sum(n for n, _ in answers)
     three = sorted({one for _, ids in answers for one in ids})[:3]
     return Seen(_said(finding, count), count, three, effect, done, weight)

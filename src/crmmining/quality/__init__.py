@@ -149,7 +149,9 @@ def _of_log(log: EventLog, tables: Tables, patterns: pl.DataFrame | None) -> lis
 
 def _counted(log: EventLog, find: Callable[[EventLog], pl.Series]) -> tuple[int, list[str]]:
     """How many Ids `find` finds in the partitions, and the three smallest."""
-    found = log.each(lambda one: (len(ids := find(one)), ids.drop_nulls().unique().sort().head(3).to_list()))
+    found = list(
+        log.each(lambda one: (len(ids := find(one)), ids.drop_nulls().unique().sort().head(3).to_list()))
+    )
     return sum(n for n, _ in found), sorted({one for _, ids in found for one in ids})[:3]
 
 
