@@ -36,22 +36,25 @@ def java(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sail() -> Iterator[Spark]:
-    """A client of Sail, which runs as a process of its own."""
+def address() -> Iterator[str]:
+    """Where Sail answers, in a process of its own."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    quiet = subprocess.DEVNULL
     command = [sys.executable, "-m", "pysail", "spark", "server", "--port", str(port)]
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        subprocess.Popen(command, stderr=quiet) as server,
-    ):
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        yield f"sc://localhost:{port}"
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def sail(address: str) -> Iterator[Spark]:
+    """A client of Sail."""
+    with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "SPARK_CONNECT_MODE_ENABLED", "1")  # Spark sets it, and leaves it
-        asked = engine(f"sc://127.0.0.1:{port}")
+        asked = engine(address)
         assert isinstance(asked, Spark)
         yield asked
         asked._session.stop()
-        server.terminate()
 
 
 @pytest.fixture(scope="module")

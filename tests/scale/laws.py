@@ -22,7 +22,8 @@ from crmmining.kernels import rework, throughput, transitions, variants
 from crmmining.scale import Spark, worker
 from crmmining.scale import spark as module
 
-cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]  unknown to workers
+# Workers do not know this module.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
 
 Both = dict[str, tuple[cm.EventLog, cm.EventLog]]
 

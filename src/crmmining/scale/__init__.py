@@ -19,8 +19,8 @@ def engine(asked: "str | SparkSession") -> Engine:
     that speaks Spark Connect: Spark, Databricks, Sail. Raises `UnknownNameError` for other words and
     `CrmMiningError` where Spark is not installed or nobody answers.
 
-    >>> from crmmining.scale import engine
-    >>> list(engine("local").map(abs, [-1, 2]))
+    >>> import crmmining as cm
+    >>> list(cm.engine("local").map(abs, [-1, 2]))
     [1, 2]
     """
     if asked == "local":

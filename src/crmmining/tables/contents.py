@@ -99,7 +99,7 @@ def _without_spark() -> Iterator[None]:
     new = {"SPARK_LOCAL_IP", "PYARROW_IGNORE_TIMEZONE"} - os.environ.keys()
     hidden = "pyspark.pandas" not in sys.modules
     if hidden:
-        sys.modules["pyspark.pandas"] = None  # type: ignore[assignment]  Python's way to say: not there
+        sys.modules["pyspark.pandas"] = None  # type: ignore[assignment]  # Python's way to say: not there
     try:
         yield
     finally:
