@@ -9,7 +9,7 @@ import pytest
 
 import crmmining as cm
 from crmmining.eventlog import Here
-from crmmining.scale import engine, sessions
+from crmmining.scale import Spark, engine, sessions, spark, worker
 
 
 def test_local_is_this_process() -> None:
@@ -36,6 +36,13 @@ def test_who_does_not_answer_is_named_soon(address: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(sessions, "PATIENCE", 0.3)
     with pytest.raises(cm.CrmMiningError, match=rf"no Spark .* answers at {address}: .* for 0\.3 seconds"):
         engine(address)
+
+
+def test_an_answer_that_is_missing_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Spark, "_asked", lambda *_: None)
+    monkeypatch.setattr(spark, "_rows", lambda _: [(1, 0, 1, worker.packed("answer", 2))])
+    with pytest.raises(cm.CrmMiningError, match="Spark gave 0 answers to 2 questions"):
+        list(Spark(None).map(abs, [-1, -2]))  # type: ignore[arg-type]
 
 
 def run(code: str, **surroundings: str) -> str:

@@ -55,6 +55,8 @@ class Spark:
             while due in came and all(came[due]):
                 yield worker.opened(b"".join(came.pop(due)))
                 due += 1
+        if due < len(sent):
+            raise CrmMiningError(f"Spark gave {due} answers to {len(sent)} questions; ask again")
 
     def _asked(self, task: Task, sent: Sequence[bytes]) -> "DataFrame":
         table = pa.table({"at": pa.array(range(len(sent)), pa.int32()), "item": pa.array(sent, pa.binary())})
