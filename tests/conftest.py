@@ -100,9 +100,7 @@ def log_of(
             "direction": pl.Int8,
         },
         orient="row",
-    ).with_columns(
-        rank=pl.lit(0, pl.UInt8), source_id=pl.lit(""), change_set=pl.int_range(pl.len(), dtype=pl.UInt32)
-    )
+    ).with_columns(rank=pl.lit(0, pl.UInt8), source_id=pl.lit(""))
     born = flat.group_by("case_id").agg(created_at=pl.col("occurred_at").min()).sort("case_id")
     known = dict(cases or {})
     columns = sorted({"region", *(name for given in known.values() for name in given)} - {"truncated"})
@@ -116,6 +114,8 @@ def log_of(
         mine = frame.gather_every(partitions, part)
         own = flat.filter(pl.col("case_id").is_in(mine["case_id"].implode()))
         coded = coding.code(own, cases=mine["case_id"], activities=names)
+        apart = coded.events.with_columns(change_set=pl.int_range(pl.len(), dtype=pl.UInt32))
+        coded = coding.Coded(apart, coded.case_ids, coded.activities)
         made.append(partition(process, coded, mine, _values(changes, mine["case_id"].to_list())))
     quality = pl.DataFrame(
         {
