@@ -35,12 +35,15 @@ def reason(text: str) -> str:
 
     >>> reason("A worker failed:\nTraceback (most recent call last):\n  File a.py\nOSError: disk full\n")
     'OSError: disk full'
+    >>> reason("An error occurred while calling z:a.\n: b.E: no\n\tat c\nCaused by: b.F: full\n\tat d")
+    'b.F: full'
     """
     lines = [line for line in text.splitlines() if line[:1].strip()]
     if "Traceback (most recent call last)" in text:
         return lines[-1]
     lost = _LOST.search(text)
-    why = lost[1] if lost else next(iter(lines), text.strip())
+    causes = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
+    why = lost[1] if lost else (causes[-1:] or lines[:1] or [text.strip()])[0]
     if "Python worker exited" in why:
         return f"{why.split('. ')[0]}. Mostly for want of memory: give tasks more, or make partitions smaller"
     return why
