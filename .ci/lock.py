@@ -33,8 +33,11 @@ def resolved(group: str, pins: list[str]) -> str:
         held.write_text("\n".join(pins), encoding="utf-8")
         subprocess.run([sys.executable, "-m", "venv", Path(python).parent.parent], check=True)
         subprocess.run([*pip, "install", "--upgrade", "pip", "hatchling"], check=True)
-        install = [*pip, "install", "--no-build-isolation", "--constraint", str(held), "--editable", "."]
-        subprocess.run([*install, "--group", group], check=True, cwd=ROOT)
+        install = [*pip, "install", "--constraint", str(held)]
+        subprocess.run([*install, "--no-build-isolation", "--editable", "."], check=True, cwd=ROOT)
+        subprocess.run(
+            [*install, "--group", group], check=True, cwd=ROOT
+        )  # some build with tools of their own
         freeze = [*pip, "freeze", "--all", "--exclude-editable", "--exclude", "setuptools"]
         return subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
 

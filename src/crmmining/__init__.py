@@ -21,6 +21,7 @@ from crmmining.errors import (
 if TYPE_CHECKING:
     from crmmining.crm import Crm, connect
     from crmmining.eventlog import EventLog, open_log
+    from crmmining.scale import engine
     from crmmining.simulator import simulate
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "SourceError",
     "UnknownNameError",
     "connect",
+    "engine",
     "open_log",
     "simulate",
 ]
@@ -42,6 +44,7 @@ _PLACES = {
     "connect": "crm",
     "EventLog": "eventlog",
     "open_log": "eventlog",
+    "engine": "scale",
     "simulate": "simulator",
 }
 

@@ -140,7 +140,8 @@ class EventLog:
         """
         if len(self.partitions) > 1:
             scanning.refuse(self.partitions, self.memory, "facts")
-            return pl.concat(self.each(lambda log: log.facts))
+            known = self.process, self.activities
+            return pl.concat(self.each(lambda log: facts(log.only, *known)))
         return facts(self.only, self.process, self.activities)
 
     def variants(self, activity_set: str = "core", *, most: int = 1_000_000) -> pl.DataFrame:

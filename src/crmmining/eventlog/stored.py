@@ -41,7 +41,7 @@ class StoredPartition(Partition):
         self._known: dict[str, dict[str, pl.Series]] = {"events": {}, "cases": {}}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StoredPartition, (self.folder, self.name, self._sizes)
+        return StoredPartition, (self.folder.absolute(), self.name, self._sizes)
 
     @cached_property
     def events(self) -> pl.DataFrame:

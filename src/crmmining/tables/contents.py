@@ -1,7 +1,10 @@
 """The contract of every canonical table, as a pandera schema built from its definition."""
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -32,7 +35,8 @@ def schema_of(
     name: str, spec: TableSpec, columns: Sequence[str], *, salesforce_ids: bool
 ) -> "pa.DataFrameSchema":
     """The pandera schema of a canonical table that has `columns`."""
-    import pandera.polars as pa  # noqa: PLC0415 - slow to import, and only loading needs it
+    with _without_spark():
+        import pandera.polars as pa  # noqa: PLC0415 - slow to import, and only loading needs it
 
     ids = [pa.Check.str_matches(r"^[0-9A-Za-z]{15}[A-Z0-5]{3}$", n_failure_cases=_EXAMPLES)]
     return pa.DataFrameSchema(
@@ -87,3 +91,19 @@ def _check(schema: "pa.DataFrameSchema", connection: duckdb.DuckDBPyConnection, 
         schema.validate(connection.sql(f"SELECT {columns} {rows}").pl(), lazy=True)
     except pandera.errors.SchemaErrors as error:
         raise SourceError(f"{schema.name} breaks its schema after loading:\n{error}") from error
+
+
+@contextmanager
+def _without_spark() -> Iterator[None]:
+    """Where pandera finds Spark, it loads it, and keeps it from speaking to any other machine."""
+    new = {"SPARK_LOCAL_IP", "PYARROW_IGNORE_TIMEZONE"} - os.environ.keys()
+    hidden = "pyspark.pandas" not in sys.modules
+    if hidden:
+        sys.modules["pyspark.pandas"] = None  # type: ignore[assignment]  # Python's way to say: not there
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["pyspark.pandas"]
+        for name in new:
+            os.environ.pop(name, None)
