@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from crmmining.crm import Crm
+    from crmmining.eventlog import Engine
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -90,10 +91,27 @@ class Keeping:
         Folder that keeps tables and logs for the next time: new, empty or an earlier store.
     memory
         What the database is held to (1.5GiB); what does not fit lies in files.
+    engine
+        Where logs are told and asked: local, or with a store that all workers find, spark://..., sc://...
     """
 
     store: Path | None = None
     memory: str = "1.5GiB"
+    engine: str = "local"
+
+    def asked(self, source: Path, step: "Steps") -> "Engine":
+        """The engine; here it shows a bar."""
+        if self.engine == "local":
+            return step
+        from crmmining.scale import engine  # noqa: PLC0415
+        from crmmining.store import is_store  # noqa: PLC0415
+
+        if self.store is None and not is_store(source):
+            raise CrmMiningError(
+                f"--engine {self.engine} needs --store, a folder that all workers find under its path"
+            )
+        step(f"connect to {self.engine}")
+        return engine(self.engine)
 
 
 @Parameter(name="*")
@@ -296,6 +314,8 @@ def main(arguments: list[str] | None = None) -> None:
 class Steps:
     """What is being done, as a line on a terminal; as an engine, a bar over the items that are worked on."""
 
+    elsewhere = False
+
     def __init__(self, progress: "Progress") -> None:
         self._progress = progress
         self._task = progress.add_task("start", total=None)
@@ -324,7 +344,7 @@ def _connect(  # noqa: PLR0917  what the command line says, part by part
 ) -> "Crm":
     from crmmining.crm import connect  # noqa: PLC0415
 
-    key = people.key()
+    key, engine = people.key(), keeping.asked(source, step)
     step("load")
     return connect(
         source,
@@ -339,7 +359,7 @@ def _connect(  # noqa: PLR0917  what the command line says, part by part
         minimum_group=people.minimum_group,
         store=keeping.store,
         memory=keeping.memory,
-        engine=step,
+        engine=engine,
     )
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from crmmining import cli
 from crmmining.definitions import shipped
 from crmmining.scale import Spark
+from crmmining.store import keeping
 
 from .laws import Laws
 
@@ -27,6 +29,34 @@ def processes() -> tuple[str, ...]:
 
 class TestSail(Laws):
     """On Sail."""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.name != "timings.json"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+@pytest.mark.usefixtures("sail")
+def test_a_run_tells_and_asks_logs_there(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows taken for very large make several buckets: workers tell them from the tables of the store."""
+    monkeypatch.setattr(keeping, "_BYTES_PER_ROW", 1 << 19)
+    order = ["--process", "lead", "--period", "quarter", "--by", "region"]
+    for name, more in {"here": [], "there": ["--engine", address, "--store", str(tmp_path / "kept")]}.items():
+        source = str(shipped("data/sample"))
+        with pytest.raises(SystemExit) as done:
+            cli.main(["run", source, "--out", str(tmp_path / name), *order, *more])
+        assert done.value.code == 0
+    assert len(list((tmp_path / "kept" / "logs").glob("lead-*/log-*/events-*.parquet"))) > 1
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+
+
+def test_workers_need_a_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as done:
+        cli.main(["run", str(shipped("data/sample")), "--out", str(tmp_path / "out"), "--engine", "sc://a:1"])
+    assert done.value.code == 2
+    assert "--engine sc://a:1 needs --store, a folder that all workers find" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("sail")

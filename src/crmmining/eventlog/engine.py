@@ -10,7 +10,12 @@ _MANY = 4  # items from which on somebody may have to wait
 
 
 class Engine(Protocol):
-    """Applies one function to many items: partitions of a log, buckets of cases."""
+    """Applies one function to many items: partitions of a log, buckets of cases.
+
+    `elsewhere`: in other processes, maybe on other machines.
+    """
+
+    elsewhere: bool
 
     def map(self, ask: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
         """The answers in the order of the items; `ask`, items and answers can all be pickled."""
@@ -19,6 +24,8 @@ class Engine(Protocol):
 
 class Here:
     """One item after the other in this process: at most one partition is in memory at a time."""
+
+    elsewhere = False
 
     def map(self, ask: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
         """The answers in the order of the items; where there are many, a bar on a terminal and in Jupyter."""

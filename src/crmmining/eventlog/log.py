@@ -75,7 +75,7 @@ class EventLog:
         >>> list(cm.connect("data/sample").event_log("case").each(lambda log: log.cases.height))
         [416]
         """
-        if len(self.partitions) == 1 and isinstance(self.engine, Here):
+        if len(self.partitions) == 1 and not self.engine.elsewhere:
             return iter([ask(self)])
         head = replace(self, partitions=(), engine=Here())
         return self.engine.map(partial(_asked, head, ask), self.partitions)

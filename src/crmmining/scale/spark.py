@@ -29,6 +29,8 @@ class Spark:
     Sail. Spark replaces a worker that is lost and asks its items anew: the answers are the same.
     """
 
+    elsewhere = True
+
     def __init__(self, session: "SparkSession") -> None:
         self._session = session
 

@@ -80,14 +80,14 @@ class Store:
     ) -> None:
         rows = max(1, held_to(self.tables.connection) // _BYTES_PER_ROW)
         order = buckets.Order(
-            self.folder / self.said["tables"],
+            self.folder.absolute() / self.said["tables"],
             self.tables.spec,
             process,
             as_of,
             stages,
             fresh,
             self.memory,
-            self.folder,
+            None if engine.elsewhere else self.folder,  # workers have disks of their own
         )
         asked = buckets.buckets(self.tables, process, as_of, rows)
         told = adding.tell(self.tables, order, asked, engine)
