@@ -15,6 +15,7 @@ from crmmining.tables.spec import SourceSpec, TableSpec
 from crmmining.tables.sql import identifier, literal
 
 CLOCK_COLUMNS = ("CreatedDate", "SystemModstamp")
+INCOMING = "incoming"  # the database of rows that are about to be merged in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,9 @@ class Tables:
     @property
     def home(self) -> str:
         """The database that holds the canonical tables."""
-        schemas = self.connection.sql("FROM duckdb_schemas() WHERE schema_name = 'crm'").pl()
+        schemas = self.connection.sql(
+            f"FROM duckdb_schemas() WHERE schema_name = 'crm' AND database_name <> {literal(INCOMING)}"
+        ).pl()
         return identifier(schemas["database_name"].item())
 
     def _whole(self, name: str, table: TableSpec, home: str) -> str:
