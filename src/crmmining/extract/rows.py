@@ -1,5 +1,7 @@
 """The account of rows: what became of every row of every table of a process, and of every event it told."""
 
+from typing import NamedTuple
+
 import duckdb
 import polars as pl
 
@@ -10,6 +12,7 @@ from crmmining.tables.sql import identifier, literal
 
 NO_RULE = "NO RULE tells it"
 LATER = "not known yet"
+AFTER = "after as_of"  # as the SQL of telling says
 _NONE = pl.lit([], pl.List(pl.String))
 
 # Rows that tell no event of the log; each has a reason, the process's own or that of an event set aside. An
@@ -26,18 +29,15 @@ SELECT enum_code(try_cast(source_table AS {names}))::USMALLINT AS name, source_i
 WHERE reason IS NOT NULL
 """
 _REASONS = """
-SELECT name, reason, count(*) AS "rows", min(id, 3) AS examples
-FROM (
-  SELECT s.name, s.id, {reason} AS reason
-  FROM log_silent AS s
-  LEFT JOIN (FROM log_explained WHERE source_id IS NOT NULL) AS u ON u.name = s.name AND u.source_id = s.id
-  LEFT JOIN "events lost" AS e ON coalesce(e.name, s.name) = s.name AND e.source_id = s.id
-  LEFT JOIN (
-    SELECT name, min(reason) AS reason FROM log_explained WHERE source_id IS NULL GROUP BY name
-  ) AS d ON d.name = s.name
-  {each}
-) AS found
-GROUP BY ALL
+CREATE OR REPLACE TEMP TABLE log_reasons AS
+SELECT s.name, s.id, {reason} AS reason
+FROM log_silent AS s
+LEFT JOIN (FROM log_explained WHERE source_id IS NOT NULL) AS u ON u.name = s.name AND u.source_id = s.id
+LEFT JOIN "events lost" AS e ON coalesce(e.name, s.name) = s.name AND e.source_id = s.id
+LEFT JOIN (
+  SELECT name, min(reason) AS reason FROM log_explained WHERE source_id IS NULL GROUP BY name
+) AS d ON d.name = s.name
+{each}
 """
 _KNOWN = """
 SELECT {name}::USMALLINT AS name, (SELECT count(*) FROM as_of.{table}) AS known,
@@ -45,23 +45,40 @@ SELECT {name}::USMALLINT AS name, (SELECT count(*) FROM as_of.{table}) AS known,
 """
 
 
-def account(
-    con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, events: pl.DataFrame
-) -> pl.DataFrame:
-    """What the log leaves of the process's `events` and of the rows of its own tables.
+class Fates(NamedTuple):
+    """What became of rows, tables by their place among the paths of the process.
 
-    Columns: table, disposition (used, filtered), reason, rows, examples (three Ids). Per table the rows add
-    up to those there are. A row is used when it tells an event of the log; what the process's SQL says of it
-    in view `unused` is the reason when it tells none (of several the first by name), else why its event is
-    not in the log, else what `unused` says of all rows of its table.
+    silent: name, id, reason (Categorical) of every known row that tells no event of the log. lost: name,
+    source_id, reason, case_id and at (when it can be known) of events that are not in the log. counts: name,
+    known, rows per table. `traced`: every event told names its row and the table.
+    """
+
+    silent: pl.DataFrame
+    lost: pl.DataFrame
+    counts: pl.DataFrame
+    traced: bool
+
+
+def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, events: pl.DataFrame) -> Fates:
+    """What became of the rows shown and of the `events` they told.
+
+    A row is used when it tells an event of the log; what the process's SQL says of it in view `unused` is the
+    reason when it tells none (of several the first by name), else why its event is not in the log, else what
+    `unused` says of all rows of its table.
     """
     told = pl.col("reason").is_null()
-    lost = events.filter(~told).select(pl.col("source_table").alias("name"), "source_id", "reason")
-    lines = [_events_line(process, events.height - lost.height, lost)]
-    mine = own(tables, process)
-    if not mine:
-        return lines[0]
-    place = {name: list(process.paths).index(name) for name in mine}
+    at = pl.max_horizontal("occurred_at", "recorded_at").alias("at")
+    lost = events.filter(~told).select(
+        pl.col("source_table").alias("name"), "source_id", pl.col("reason").cast(pl.String), "case_ix", at
+    )
+    ids: pl.Series = con.sql("SELECT case_id FROM log_cases ORDER BY case_ix").pl().to_series()
+    lost = lost.with_columns(ids.gather(lost["case_ix"]).alias("case_id")).drop("case_ix")
+    traced = events.select((pl.col("source_id").is_null() | pl.col("source_table").is_null()).any()).item()
+    place = places(tables, process)
+    empty = {"name": pl.UInt16, "id": pl.String, "reason": pl.Categorical}
+    if not place:
+        counts = pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
+        return Fates(pl.DataFrame(schema=empty), lost, counts, not traced)
     with_id = pl.col("source_id").is_not_null()
     con.register(
         "events told", events.filter(told & with_id).select(pl.col("source_table").alias("name"), "source_id")
@@ -74,21 +91,38 @@ def account(
     counts = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
     con.execute(_SILENT.format(rows=every))
     con.execute(_EXPLAINED.format(names=tables_type(process)))
-    known = con.sql(counts).pl()
-    silent = con.sql("SELECT name, count(*) AS silent FROM log_silent GROUP BY name").pl()
-    known = known.join(silent, on="name", how="left").with_columns(pl.col("silent").fill_null(0))
-    reasons = _reasons(con, known["silent"].sum())
+    silent = _reasons(con)
     con.unregister("events told")
     con.unregister("events lost")
+    return Fates(silent, lost, con.sql(counts).pl(), not traced)
+
+
+def account(tables: Tables, process: Process, found: Fates, told: int) -> pl.DataFrame:
+    """What a log of so many events leaves of the rows of the process's own tables.
+
+    Columns: table, disposition (used, filtered), reason, rows, examples (three Ids). Per table the rows add
+    up to those there are.
+    """
+    lines = [_events_line(process, told, found.lost)]
+    place = places(tables, process)
+    if not place:
+        return lines[0]
+    reasons = (
+        found.silent.with_columns(pl.col("reason").cast(pl.String))
+        .group_by("name", "reason")
+        .agg(rows=pl.len().cast(pl.Int64), examples=pl.col("id").bottom_k(3).sort())
+    )
+    silent = found.silent.group_by("name").agg(silent=pl.len().cast(pl.Int64))
+    known = found.counts.join(silent, on="name", how="left").with_columns(pl.col("silent").fill_null(0))
     used, later = pl.lit(None, pl.String), pl.lit(LATER)
     parts = [
         known.select("name", used.alias("reason"), rows=pl.col("known") - pl.col("silent"), examples=_NONE),
         reasons,
         known.select("name", later.alias("reason"), rows=pl.col("rows") - pl.col("known"), examples=_NONE),
     ]
-    found = pl.concat(parts).filter(pl.col("rows") > 0).sort("name", "reason", nulls_last=False)
+    rows = pl.concat(parts).filter(pl.col("rows") > 0).sort("name", "reason", nulls_last=False)
     names = pl.col("name").replace_strict(list(place.values()), list(place), return_dtype=pl.String)
-    lines.append(_lines((pl.lit(f"{process.name}: ") + names).alias("table"), found))
+    lines.append(_lines((pl.lit(f"{process.name}: ") + names).alias("table"), rows))
     return pl.concat(lines)
 
 
@@ -115,18 +149,29 @@ def own(tables: Tables, process: Process) -> list[str]:
     ]
 
 
+def places(tables: Tables, process: Process) -> dict[str, int]:
+    """The process's own tables with their places among its paths."""
+    return {name: list(process.paths).index(name) for name in own(tables, process)}
+
+
 def tables_type(process: Process) -> str:
     """The SQL type of the names of a process's tables."""
     return f"ENUM ({', '.join(map(literal, process.paths))})"
 
 
-def _reasons(con: duckdb.DuckDBPyConnection, silent: int) -> pl.DataFrame:
-    """Silent rows by table and reason; where a row has several, what is first by name counts."""
+def _reasons(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Silent rows with their reason; where a row has several, what is first by name counts."""
     otherwise = f"d.reason, {literal(NO_RULE)}"
-    found: pl.DataFrame = con.sql(
-        _REASONS.format(reason=f"coalesce(u.reason, e.reason, {otherwise})", each="")
-    ).pl()
-    if found["rows"].sum() > silent:
+    con.execute(_REASONS.format(reason=f"coalesce(u.reason, e.reason, {otherwise})", each=""))
+    counted = "SELECT (SELECT count(*) FROM log_reasons) > (SELECT count(*) FROM log_silent)"
+    if con.sql(counted).pl().item():
         reason = f"coalesce(min(u.reason), min(e.reason), min(d.reason), {literal(NO_RULE)})"
-        found = con.sql(_REASONS.format(reason=reason, each="GROUP BY s.name, s.id")).pl()
-    return found
+        con.execute(_REASONS.format(reason=reason, each="GROUP BY s.name, s.id"))
+    words: pl.Series = con.sql("SELECT DISTINCT reason FROM log_reasons ORDER BY reason").pl().to_series()
+    if words.is_empty():
+        words = pl.Series([NO_RULE])
+    kind = f"ENUM ({', '.join(map(literal, words))})"
+    rows: pl.DataFrame = con.sql(
+        f"SELECT name, id, enum_code(reason::{kind})::USMALLINT AS reason FROM log_reasons"  # noqa: S608
+    ).pl()
+    return rows.with_columns(rows["reason"].cat.to(pl.Enum(words)).cast(pl.Categorical()))

@@ -15,7 +15,6 @@ import polars as pl
 from crmmining.definitions import Process
 from crmmining.errors import DefinitionError
 from crmmining.extract.rows import tables_type
-from crmmining.tables.paths import Part
 from crmmining.tables.sql import identifier, literal
 
 Types = Mapping[str, pl.DataType]
@@ -82,8 +81,13 @@ FROM log_events
 """
 
 
-def tell(con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, part: Part | None) -> None:
-    """Run the SQL of `process` and show what it tells; raises `DefinitionError` with its views' faults."""
+def tell(
+    con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, only: pl.Series | None = None
+) -> None:
+    """Run the SQL of `process` and show what it tells, of all cases or only those with these Ids.
+
+    Raises `DefinitionError` with its views' faults.
+    """
     con.register("levels given", pl.DataFrame(process.ranked, schema=_LEVELS, orient="row"))
     con.execute('CREATE OR REPLACE TEMP TABLE levels AS FROM "levels given"')
     con.unregister("levels given")
@@ -102,8 +106,8 @@ def tell(con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, part
     faults += [f"view 'cases' has the derived column '{name}'" for name in taken]
     refuse(process, faults)
     which, others = "", ""
-    if part is not None:
-        con.register("cases asked for", pl.DataFrame({"id": part.cases.cast(pl.String)}))
+    if only is not None:
+        con.register("cases asked for", pl.DataFrame({"id": only.cast(pl.String)}))
         con.execute('CREATE TEMP TABLE log_asked AS FROM "cases asked for"')
         con.unregister("cases asked for")
         which = "WHERE case_id IN (FROM log_asked)"

@@ -9,6 +9,7 @@ import polars as pl
 
 from crmmining.tables import tracking
 from crmmining.tables.casts import SQL_TYPES
+from crmmining.tables.parts import Joint
 from crmmining.tables.paths import Part
 from crmmining.tables.raw import InputFile
 from crmmining.tables.spec import SourceSpec, TableSpec
@@ -54,7 +55,7 @@ class Tables:
         table, _, column = need.partition(".")
         return table in self.columns and (not column or column in self.columns[table])
 
-    def view_whole(self, part: Part | None = None) -> None:
+    def view_whole(self, part: Part | Joint | None = None) -> None:
         """Make database `whole` show every declared table, all its rows or those of a part, and select it.
 
         Each table has every declared column: what was not supplied is a typed null, and a table that was not
