@@ -21,7 +21,7 @@ FLOORS = (
     {"sources", "definitions"},
     {"eventlog", "availability"},
     {"extract", "imperfections", "measure", "quality"},
-    {"show"},
+    {"refreshing", "show"},
     {"crm"},
     {"batch", "targets"},
     {"simulator"},

@@ -3,11 +3,12 @@
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -18,7 +19,10 @@ from crmmining.definitions import Catalogue, Kpi, read_catalogue
 from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
 from crmmining.eventlog import EventLog
 from crmmining.imperfections import imperfections
+from crmmining.extract.phases import forget
 from crmmining.periods import PERIODS, Period
+from crmmining.refreshing import Refresh, table_lines
+from crmmining.tables.merging import read_changes
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _DATABASE: dict[str, str | bool | int | float | list[str]] = {
@@ -77,20 +81,36 @@ def connect(
         extracted_at=None if extracted is None else _instant(extracted, org.time_zone),
     )
     name = Path(source).resolve().name if isinstance(source, str | Path) else "DuckDB connection"
-    return Crm(loaded, catalogue, name, minimum_group=minimum_group)
+    reading = Reading(table_names, datetime_format, max_quarantine)
+    return Crm(loaded, catalogue, name, minimum_group=minimum_group, reading=reading)
+
+
+class Reading(NamedTuple):
+    """How a source was read, so that its changes can be read alike."""
+
+    table_names: str = "{}"
+    datetime_format: str | Sequence[str] | None = None
+    max_quarantine: float = 0.01
 
 
 class Crm:
     """A loaded CRM and the definitions in force; every figure is as of `as_of`, by default `clock`."""
 
     def __init__(
-        self, loaded: tables.Tables, catalogue: Catalogue, source: str, *, minimum_group: int | None = None
+        self,
+        loaded: tables.Tables,
+        catalogue: Catalogue,
+        source: str,
+        *,
+        minimum_group: int | None = None,
+        reading: Reading = Reading(),
     ) -> None:
         self.source = source
         self.minimum_group = minimum_group
         self.tables = loaded
         self.definitions = catalogue
-        self._logs: dict[tuple[str, datetime], EventLog] = {}
+        self.reading = reading
+        self._told: dict[tuple[str, datetime], extract.Told] = {}
 
     def __repr__(self) -> str:
         clock = "none" if self.tables.clock is None else f"{self.tables.clock:%Y-%m-%dT%H:%M:%SZ}"
@@ -127,11 +147,61 @@ class Crm:
         ('2024-06-30T00:00:00+00:00', True)
         """
         key = (process, self.known_at(as_of))
-        if key not in self._logs:
+        if key not in self._told:
             definition, stages = self.definitions.process(process), self.definitions.stages
-            log = extract.build(self.tables, definition, key[1], stages)
-            self._logs[key] = replace(log, minimum_group=self.minimum_group)
-        return self._logs[key]
+            told = extract.told_log(self.tables, definition, key[1], stages)
+            self._told[key] = told._replace(log=replace(told.log, minimum_group=self.minimum_group))
+        return self._told[key].log
+
+    def refresh(
+        self,
+        changes: str | Path | duckdb.DuckDBPyConnection | None = None,
+        *,
+        deleted: Mapping[str, Sequence[str]] | None = None,
+        extracted_at: Moment | None = None,
+    ) -> pl.DataFrame:
+        """Merge changed rows in, and tell the cases that they touch again; the rest stays as it was.
+
+        `changes` is a source as `connect` takes it, and is read with the same options: rows that are new or
+        have changed, of some tables or all; whole tables do no harm. A row takes the place of what was known
+        of its key, a table without a key is replaced as a whole. `deleted` holds the keys, per table, of rows
+        that are there no longer. Where `extracted_at` was stated, state it anew for rows that came later.
+
+        Afterwards everything is as if `connect` had read the merged source; logs that were handed out before
+        stay what they were. Columns: scope (table, process), name; per table new, changed, unchanged,
+        deleted, quarantined (rows); per process cases (told again) and rebuilt (`cases`, `none` or
+        `all: <reason>`). Raises `SourceError` and `DefinitionError`, and then leaves everything as it was.
+
+        >>> crm = connect("data/sample")
+        >>> _, task = crm.event_log("case"), crm.state("Task").filter(pl.col("WhatId").str.starts_with("500"))
+        >>> done = crm.refresh(deleted={"Task": [task["Id"][0]]})
+        >>> done.filter(pl.col("cases") > 0).select("name", "cases", "rebuilt").rows()
+        [('case', 1, 'cases')]
+        """
+        taken = self.tables.extracted_at
+        if extracted_at is not None:
+            taken = _instant(extracted_at, self.definitions.source.org.time_zone)
+        roots = {process.root for process in self.definitions.processes.values()}
+        table_names, datetime_format, max_quarantine = self.reading
+        raw = [] if changes is None else sources.read(changes, table_names=table_names)
+        clock = self.tables.clock
+        logs = {name: told for (name, moment), told in self._told.items() if moment == clock}
+        with read_changes(
+            self.tables, raw, deleted=deleted or {}, datetime_format=datetime_format, roots=roots
+        ) as merge:
+            work = Refresh(merge, self.definitions, logs)
+            work.prepare()
+            fresh = merge.apply(max_quarantine=max_quarantine, roots=roots, extracted_at=taken)
+            try:
+                logs, lines = work.finish(fresh)
+            except BaseException:
+                merge.undo()
+                forget(self.tables)
+                raise
+            account = pl.concat([table_lines(merge.account), lines])
+        self.tables = fresh
+        self._told = {(name, told.log.as_of): told for name, told in logs.items()}
+        return account
 
     def state(self, table: str, *, at: Moment | None = None) -> pl.DataFrame:
         """The records of a table as they were at a moment (default: `clock`), deleted ones left out.

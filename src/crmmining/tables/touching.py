@@ -1,0 +1,135 @@
+"""Which cases a change of rows touches, and which rows a change of the moment."""
+# ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+import polars as pl
+
+from crmmining.tables.model import INCOMING, Tables
+from crmmining.tables.paths import BROADCAST, Part
+from crmmining.tables.sql import identifier, literal
+
+Relations = Mapping[str, Sequence[str]]
+
+
+def touched(tables: Tables, part: Part, rows: Relations) -> pl.Series:
+    """Ids of the cases that rows (relations per table) lead to in the tables as they are; sorted.
+
+    Records that rows of the root speak of count even where they are no longer there.
+    """
+    place = f"{tables.home}.crm"
+    found = part.reached(tables.connection, rows, place)
+    return _records(tables, part, found, rows)
+
+
+def further(tables: Tables, part: Part, seen: Mapping[str, str]) -> pl.Series:
+    """Ids of all cases that the rows `seen` (a relation of row ids per table) lead to; sorted.
+
+    Only tables whose rows may lead to several cases are asked.
+    """
+    place = f"{tables.home}.crm"
+    several = {
+        table: [f"(SELECT * FROM {place}.{identifier(table)} WHERE rowid IN (SELECT place FROM {relation}))"]
+        for table, relation in seen.items()
+        if len(part.ways(table)) > 1 or any(part.root in {hop for hop, _ in way.hops} for way in part.ways(table))
+    }
+    return _records(tables, part, part.reached(tables.connection, several, place), several)
+
+
+def _records(tables: Tables, part: Part, found: pl.Series, rows: Relations) -> pl.Series:
+    """Those that are, or were, records of the root: others have no case."""
+    key = identifier(part.key(part.root))
+    known = [f"{tables.home}.crm.{identifier(part.root)}", *rows.get(part.root, ())]
+    every = " UNION ALL ".join(f"SELECT {key} FROM {relation}" for relation in known)
+    con = tables.connection
+    con.register("cases found", found.to_frame("id"))
+    try:
+        there: pl.Series = (
+            con.sql(f'SELECT id FROM "cases found" WHERE id IN ({every}) ORDER BY id').pl().to_series()
+        )
+    finally:
+        con.unregister("cases found")
+    return there.cast(pl.String)
+
+
+def unlinked(tables: Tables, part: Part, gone: Mapping[str, str], names: Collection[str]) -> dict[str, pl.Series]:
+    """Keys of rows of tables whose way passes through rows that are gone, or were something else."""
+    place, found = f"{tables.home}.crm", {}
+    for name in names:
+        if conditions := part.passing(name, gone, place):
+            key, source = identifier(part.key(name)), f"{place}.{identifier(name)}"
+            query = " UNION ".join(f"SELECT {key} FROM {source} WHERE {condition}" for condition in conditions)
+            keys: pl.Series = tables.connection.sql(query).pl().to_series()
+            found[name] = keys.cast(pl.String)
+    return found
+
+
+def due(tables: Tables, names: Iterable[str], after: datetime, until: datetime) -> dict[str, str]:
+    """Rows of tables that a moment between two could make known or due: a relation per table that has any.
+
+    Rows with an instant in (after, until]. A day, and midnight, may stand for any time of the org's day.
+    """
+    con, found = tables.connection, {}
+    for name in names:
+        condition = _due(tables, name, after, until)
+        if condition is None:
+            continue
+        place = f"{INCOMING}.moves.{identifier(f'due {name}')}"
+        con.execute(
+            f"CREATE OR REPLACE TABLE {place} AS FROM {tables.home}.crm.{identifier(name)} WHERE {condition}"
+        )
+        if con.sql(f"SELECT count(*) FROM {place}").pl().item():
+            found[name] = place
+    return found
+
+
+def _due(tables: Tables, name: str, after: datetime, until: datetime) -> str | None:
+    types = tables.spec.tables[name].columns
+    low, high = (f"{literal(moment.isoformat())}::TIMESTAMPTZ" for moment in (after, until))
+    tests = []
+    for column in tables.columns.get(name, ()):
+        value = identifier(column)
+        if types[column] == "datetime":
+            tests += [
+                f"({value} > {low} AND {value} <= {high})",
+                f"({value} > {low} - INTERVAL '2 days' AND {value} <= {high} + INTERVAL '1 day' "
+                f"AND {value} = date_trunc('day', {value}))",
+            ]
+        elif types[column] == "date":
+            tests.append(f"({value} >= {low}::DATE - 2 AND {value} <= {high}::DATE + 1)")
+    return " OR ".join(tests) or None
+
+
+def newly_visible(tables: Tables, names: Iterable[str], after: datetime, until: datetime) -> list[str]:
+    """Those of the tables that show rows at one moment, and not at an earlier one, which were there before."""
+    found = []
+    low, high = (f"{literal(moment.isoformat())}::TIMESTAMPTZ" for moment in (after, until))
+    for name in names:
+        types, supplied = tables.spec.tables[name].columns, tables.columns.get(name, ())
+        stamps = [identifier(c) for c in supplied if types[c] == "datetime"]
+        tests = " OR ".join(f"({stamp} > {low} AND {stamp} <= {high})" for stamp in stamps)
+        query = f"SELECT count(*) FROM {tables.home}.crm.{identifier(name)} WHERE {tests}"
+        if tests and tables.connection.sql(query).pl().item():
+            found.append(name)
+    return found
+
+
+def counts(tables: Tables, names: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
+    """How many rows tables have: name (their number), known (at a moment), rows."""
+    lines = []
+    for name, place in names.items():
+        since = tables.spec.tables[name].visible_from
+        source = f"{tables.home}.crm.{identifier(name)}"
+        known = "count(*)"
+        if since in tables.columns[name]:
+            shown = f"coalesce({identifier(str(since))} <= {literal(as_of.isoformat())}::TIMESTAMPTZ, true)"
+            known = f"count(*) FILTER ({shown})"
+        lines.append((place, *tables.connection.sql(f"SELECT {known}, count(*) FROM {source}").pl().row(0)))
+    schema = {"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64}
+    return pl.DataFrame(lines, schema=schema, orient="row")
+
+
+def broadcast(paths: Mapping[str, str]) -> list[str]:
+    """Tables of which every case needs all rows."""
+    return [name for name, path in paths.items() if path == BROADCAST]
