@@ -18,11 +18,13 @@ from crmmining.definitions import Catalogue, Process
 from crmmining.eventlog.replacing import appended, recoded, replaced
 from crmmining.extract import Told, told_log
 from crmmining.extract.phases import census, forget, show
+from crmmining.extract.reading import Columns, columns_read
 from crmmining.extract.rows import AFTER, Fates, account, places
 from crmmining.tables import Tables
 from crmmining.tables.merging import Merge
 from crmmining.tables.parts import Joint, seen
 from crmmining.tables.paths import Part
+from crmmining.tables.sql import identifier
 from crmmining.tables.touching import broadcast, counts, due, further, newly_visible, touched, unlinked
 
 MOST = 0.5  # share of the cases beyond which telling all of them again is less work
@@ -74,6 +76,7 @@ class Refresh:
             if name in logs
         }
         self._census: dict[str, pl.DataFrame] = {}
+        self._read: dict[str, Columns] = {}
 
     def prepare(self) -> None:
         """Find the cases that rows led to so far which go, or are replaced."""
@@ -108,13 +111,29 @@ class Refresh:
         if self._merge.new_tables:
             return f"{', '.join(self._merge.new_tables)} was not there before"
         moved, paths = self._merge.moved, task.process.paths
-        if every := [name for name in broadcast(paths) if name in moved]:
+        every = [name for name in broadcast(paths) if name in moved]
+        if every := [name for name in every if self._matters(task.process, name)]:
             return f"every case needs {', '.join(every)}"
         if strays := [name for name in moved if name not in paths and _reads(task.process, name)]:
             return f"no path leads from {', '.join(strays)} to the cases"
         if not task.before.fates.traced:
             return "events do not name their rows"
         return None
+
+    def _matters(self, process: Process, name: str) -> bool:
+        """Whether a table that every case needs has changed in what the process reads of it."""
+        tables, one = self._merge.tables, self._merge.moved[name]
+        key = tables.spec.tables[name].key
+        if not one.gone or not one.fresh or key not in tables.columns[name]:
+            return True
+        if not self._read:
+            processes = [task.process for task in self._tasks.values()]
+            self._read = columns_read(tables, processes, self._stages)
+        read = [column for column in tables.columns[name] if column in self._read[process.name][name]]
+        columns = ", ".join(identifier(column) for column in dict.fromkeys([key, *read]))
+        old, new = (f"SELECT {columns} FROM {relation}" for relation in (one.gone, one.fresh))
+        differ = f"SELECT count(*) FROM (({old} EXCEPT {new}) UNION ALL ({new} EXCEPT {old}))"
+        return bool(tables.connection.sql(differ).pl().item())
 
     def _compare(self, tables: Tables) -> None:
         """Look for what concerns every case in what is known of all records, and in the moment."""
