@@ -110,6 +110,7 @@ class Crm:
         self.tables = loaded
         self.definitions = catalogue
         self.reading = reading
+        self._read: dict[str, dict[str, set[str]]] = {}  # columns that matter, once it was asked
         self._told: dict[tuple[str, datetime], extract.Told] = {}
 
     def __repr__(self) -> str:
@@ -189,7 +190,7 @@ class Crm:
         with read_changes(
             self.tables, raw, deleted=deleted or {}, datetime_format=datetime_format, roots=roots
         ) as merge:
-            work = Refresh(merge, self.definitions, logs)
+            work = Refresh(merge, self.definitions, logs, self._read)
             work.prepare()
             fresh = merge.apply(max_quarantine=max_quarantine, roots=roots, extracted_at=taken)
             try:

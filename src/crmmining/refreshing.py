@@ -25,7 +25,7 @@ from crmmining.tables.merging import Merge
 from crmmining.tables.parts import Joint, seen
 from crmmining.tables.paths import Part
 from crmmining.tables.sql import identifier
-from crmmining.tables.touching import broadcast, counts, due, further, newly_visible, touched, unlinked
+from crmmining.tables.touching import broadcast, counts, due, newly_visible, touched, unlinked
 
 MOST = 0.5  # share of the cases beyond which telling all of them again is less work
 ACCOUNT = pl.Schema(
@@ -59,7 +59,9 @@ class _Task:
 class Refresh:
     """Brings logs up to date: `prepare` before the tables are changed, `finish` after."""
 
-    def __init__(self, merge: Merge, catalogue: Catalogue, logs: Mapping[str, Told]) -> None:
+    def __init__(
+        self, merge: Merge, catalogue: Catalogue, logs: Mapping[str, Told], read: dict[str, Columns]
+    ) -> None:
         self._merge = merge
         self._catalogue = catalogue
         self._stages = catalogue.stages
@@ -76,7 +78,7 @@ class Refresh:
             if name in logs
         }
         self._census: dict[str, pl.DataFrame] = {}
-        self._read: dict[str, Columns] = {}
+        self._read = read
 
     def prepare(self) -> None:
         """Find the cases that rows led to so far which go, or are replaced."""
@@ -126,9 +128,9 @@ class Refresh:
         key = tables.spec.tables[name].key
         if not one.gone or not one.fresh or key not in tables.columns[name]:
             return True
-        if not self._read:
+        if process.name not in self._read:
             processes = [task.process for task in self._tasks.values()]
-            self._read = columns_read(tables, processes, self._stages)
+            self._read |= columns_read(tables, processes, self._stages)
         read = [column for column in tables.columns[name] if column in self._read[process.name][name]]
         columns = ", ".join(identifier(column) for column in dict.fromkeys([key, *read]))
         old, new = (f"SELECT {columns} FROM {relation}" for relation in (one.gone, one.fresh))
@@ -249,13 +251,8 @@ class Refresh:
         joint = self._joint(busy)
         show(tables, first, moment, self._stages, joint)
         looked_at = {name: self._seen(tables, task) for name, task in busy.items()}
-        grown = False
         for name, task in busy.items():
-            there = {table: seen(name, table) for table in places(tables, task.process)}
-            wider = pl.concat([task.touched, further(tables, task.part, there)]).unique().sort()
-            grown |= len(wider) > len(task.touched)
-            task.touched = wider
-        joint = self._joint(busy) if grown else joint
+            task.touched = pl.concat([task.touched, joint.further[name]]).unique().sort()
         for name, task in busy.items():
             fresh = told_log(tables, task.process, moment, self._stages, joint, task.touched)
             logs[name] = self._told_again(tables, task, fresh, looked_at[name])

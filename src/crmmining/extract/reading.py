@@ -10,8 +10,8 @@ import duckdb
 import polars as pl
 
 from crmmining.definitions import Process
-from crmmining.extract.building import told_log
 from crmmining.extract.phases import show
+from crmmining.extract.telling import VIEWS
 from crmmining.tables import Tables
 from crmmining.tables.casts import SQL_TYPES
 from crmmining.tables.sql import identifier, literal
@@ -45,6 +45,7 @@ def columns_read(
             types = tables.spec.tables[name].columns
             typed = ", ".join(f"{identifier(column)} {SQL_TYPES[types[column]]}" for column in columns)
             database.execute(f"CREATE TABLE crm.{identifier(name)} ({typed})")
+        database.execute("CREATE TEMP TABLE levels (field VARCHAR, word VARCHAR, level BIGINT)")
         asking = _Asking(database, tables.columns)
         nobody = Tables(
             connection=cast("duckdb.DuckDBPyConnection", asking),
@@ -62,7 +63,11 @@ def columns_read(
         for process in processes:
             show(nobody, process, _SOME_TIME, stages)  # shared by all of them: nothing, the second time
             shared = {name: set(columns) for name, columns in asking.read.items()}
-            told_log(nobody, process, _SOME_TIME, stages)
+            database.execute("BEGIN")
+            asking.execute(process.sql)
+            for view in asking.views():
+                asking.note(f"FROM {view}")
+            database.execute("ROLLBACK")
             found[process.name], asking.read = asking.read, shared
         return found
     finally:
@@ -82,20 +87,26 @@ class _Asking:
         if given:
             return self._database.execute(text, *given)
         for statement in self._database.extract_statements(text):
-            self._note(statement.query)
+            self.note(statement.query)
             self._database.execute(statement.query)
         return self._database
 
     def sql(self, text: str, **given: Any) -> duckdb.DuckDBPyRelation:  # noqa: ANN401  whatever DuckDB takes
         """A relation, explained first."""
         if "params" not in given:
-            self._note(text)
+            self.note(text)
         return self._database.sql(text, **given)
+
+    def views(self) -> list[str]:
+        """The views that make a log, those of further files included, as far as they are there."""
+        found = self._database.sql("SELECT view_name FROM duckdb_views() WHERE temporary").pl()["view_name"]
+        return [f"{more}{view}" for view in VIEWS for more in ("", "more_") if f"{more}{view}" in found]
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  all else is the connection's own
         return getattr(self._database, name)
 
-    def _note(self, query: str) -> None:
+    def note(self, query: str) -> None:
+        """Note what a statement reads."""
         if re.match(r"\s*(BEGIN|COMMIT|ROLLBACK|USE|ATTACH|DETACH|DROP|ALTER)\b", query, re.IGNORECASE):
             return
         try:

@@ -55,6 +55,22 @@ _OPTIONAL: Mapping[str, Types] = {  # views a process may do without
     "unused": {"source_table": _TEXT, "source_id": _TEXT, "reason": _TEXT},
 }
 
+VIEWS = ("cases", "events", *_OPTIONAL)
+# How the types that views must have are called in DuckDB.
+_PLAIN: Types = {
+    "VARCHAR": _TEXT,
+    "TIMESTAMP WITH TIME ZONE": _INSTANT,
+    "BOOLEAN": pl.Boolean(),
+    "BIGINT": pl.Int64(),
+    "DOUBLE": pl.Float64(),
+    "INTEGER": pl.Int32(),
+    "TINYINT": pl.Int8(),
+    "UTINYINT": pl.UInt8(),
+    "USMALLINT": pl.UInt16(),
+    "UINTEGER": pl.UInt32(),
+    "DATE": pl.Date(),
+}
+
 _LOG_CASES = """
 CREATE TEMP TABLE log_cases AS
 SELECT (row_number() OVER (ORDER BY case_id) - 1)::UINTEGER AS case_ix, * FROM cases {which}
@@ -137,7 +153,7 @@ def events(con: duckdb.DuckDBPyConnection, process: Process) -> pl.DataFrame:
 
 def _add(con: duckdb.DuckDBPyConnection) -> None:
     """Let views `more_cases`, `more_events`, ... of further SQL files add to the process's own views."""
-    for view in ("cases", "events", *_OPTIONAL):
+    for view in VIEWS:
         if not _there(con, f"more_{view}"):
             continue
         con.execute(f"ALTER VIEW {view} RENAME TO own_{view}")
@@ -208,5 +224,9 @@ def _there(con: duckdb.DuckDBPyConnection, view: str) -> bool:
 
 
 def _schema(con: duckdb.DuckDBPyConnection, view: str) -> Mapping[str, pl.DataType]:
-    empty: pl.DataFrame = con.sql(f"FROM {identifier(view)} LIMIT 0").pl()
-    return empty.schema
+    empty = con.sql(f"FROM {identifier(view)} LIMIT 0")
+    kinds = [str(kind) for kind in empty.types]
+    if all(kind in _PLAIN for kind in kinds):  # known without a plan
+        return {name: _PLAIN[kind] for name, kind in zip(empty.columns, kinds, strict=True)}
+    frame: pl.DataFrame = empty.pl()
+    return frame.schema

@@ -30,6 +30,7 @@ class Settled:
     quarantine: pl.DataFrame
     waiting: str | None
     waiting_before: str | None
+    others: bool
     new: int
     changed: int
     same: int
@@ -51,6 +52,7 @@ class Settler:
         self._settled: dict[str, Settled] = {}
         self._made: set[str] = set()  # what was written down so far
         self._before = tables.quarantine
+        self._waiting = self._all_waiting(home)
 
     def parents(self, name: str) -> str | None:
         """SQL for the keys that the parents of a table have then; none when there is no such table."""
@@ -76,13 +78,15 @@ class Settler:
         self._columns = self._new.get(name) or self._tables.columns[name]
         spec = self._tables.spec.tables[name]
         self._key = identifier(spec.key) if spec.key in self._columns else None
-        self._old_aside = self._before.filter(pl.col("table") == name).with_columns(key=self._normal("id"))
-        self._new_aside = self._read_aside()
-        before = self._waits(self._home, name)
         if loaded is None and deleted is None and not self._parents_moved():
             return None
+        old = self._before.filter(pl.col("table") == name)
+        self._old_aside = old.with_columns(key=self._normal(old["id"]))
+        self._new_aside = self._read_aside(loaded)
+        before = f"{self._home}.{waiting(name)}" if name in self._waiting else None
         if name not in self._new:
             self._create("gone", f"SELECT * FROM {self._there(name)} WHERE false")
+        self._came = loaded is not None
         if loaded is not None:
             self._create("fresh", f"FROM {_place('crm', name)}")
         replaced, lost, same = self._replace(loaded, deleted)
@@ -139,6 +143,7 @@ class Settler:
             quarantine=pl.concat([kept.select(columns), added.select(columns), orphans.select(columns)]),
             waiting=waits,
             waiting_before=self._copy_waiting(before),
+            others=fresh != changed or self._count("gone") != changed,
             new=fresh - changed,
             changed=changed,
             same=len(same),
@@ -232,11 +237,12 @@ class Settler:
         return orphans, found
 
     def _parents_moved(self) -> bool:
+        """Whether there are other parents than before."""
         parent = self._tables.spec.tables[self._name].parent
         if parent is None or parent.column not in self._columns:
             return False
         one = self._settled.get(parent.table)
-        return one is not None and (one.gone is not None or one.fresh is not None)
+        return one is not None and one.others
 
     def _wait(self, before: str | None) -> str | None:
         """All rows that wait for their parent from now on."""
@@ -249,8 +255,8 @@ class Settler:
                 gone.append(f"SELECT {self._key} FROM {_place('moves', f'fresh {name}')}")
             where = " AND ".join(f"{self._key} NOT IN ({query})" for query in gone) or "true"
             parts.append(f"SELECT * FROM {before} WHERE {where}")
-        mine = self._waits(INCOMING, name)
-        parts += [f"SELECT * FROM {mine}"] if mine else []
+        if self._came and name in self._all_waiting(INCOMING):
+            parts.append(f"SELECT * FROM {INCOMING}.{waiting(name)}")
         orphans = _place("moves", f"orphans {name}")
         parts += [f"SELECT * FROM {orphans}"] if self._exists(orphans) else []
         if not parts:
@@ -276,15 +282,17 @@ class Settler:
 
         return marked(new, old), marked(old, new)
 
-    def _read_aside(self) -> pl.DataFrame:
-        rows: pl.DataFrame = self._con.sql(
-            f"SELECT * FROM {INCOMING}.crm_load.quarantine WHERE \"table\" = {literal(self._name)} ORDER BY ALL"
-        ).pl()
-        return rows.with_columns(key=self._normal("id", rows))
+    def _read_aside(self, loaded: Loaded | None) -> pl.DataFrame:
+        rows = self._before.clear()
+        if loaded is not None and "quarantined" in loaded.fates["disposition"]:
+            rows = self._con.sql(
+                f"SELECT * FROM {INCOMING}.crm_load.quarantine "
+                f'WHERE "table" = {literal(self._name)} ORDER BY ALL'
+            ).pl()
+        return rows.with_columns(key=self._normal(rows["id"]))
 
-    def _normal(self, column: str, rows: pl.DataFrame | None = None) -> pl.Series:
-        frame = self._before.filter(pl.col("table") == self._name) if rows is None else rows
-        keys = frame[column].cast(pl.String)
+    def _normal(self, ids: pl.Series) -> pl.Series:
+        keys = ids.cast(pl.String)
         spec = self._tables.spec.tables[self._name]
         if self._tables.spec.id_format == "salesforce" and spec.columns.get(spec.key) == "id":
             return pl.Series("key", normalise(pa.array(keys.to_list(), pa.string())), dtype=pl.String)
@@ -304,14 +312,13 @@ class Settler:
     def _exists(self, relation: str) -> bool:
         return relation in self._made
 
-    def _waits(self, database: str, name: str) -> str | None:
-        """The relation of a table's rows that wait in a database, if any do."""
-        plain = literal(database.strip('"'))
-        found = self._number(
-            f"SELECT count(*) FROM duckdb_tables() WHERE database_name = {plain} "
-            f"AND schema_name = 'crm_load' AND table_name = {literal(f'waiting {name}')}"
-        )
-        return f"{database}.{waiting(name)}" if found else None
+    def _all_waiting(self, database: str) -> set[str]:
+        """The tables of which rows wait for their parents in a database."""
+        found = self._con.sql(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'crm_load' "
+            f"AND database_name = {_text(database)} AND starts_with(table_name, 'waiting ')"
+        ).pl()
+        return {name.removeprefix("waiting ") for name in found["table_name"]}
 
     def _create(self, kind: str, query: str) -> str:
         place = _place("moves", f"{kind} {self._name}")
@@ -333,3 +340,8 @@ def _place(schema: str, name: str) -> str:
 
 def _summary(keys: pl.Series) -> tuple[int, list[str]]:
     return len(keys), keys.drop_nulls().unique().sort().head(3).to_list()
+
+
+def _text(database: str) -> str:
+    """The name of a database, given as an identifier, as a text."""
+    return literal(database[1:-1].replace('""', '"') if database.startswith('"') else database)

@@ -23,20 +23,6 @@ def touched(tables: Tables, part: Part, rows: Relations) -> pl.Series:
     return _records(tables, part, found, rows)
 
 
-def further(tables: Tables, part: Part, seen: Mapping[str, str]) -> pl.Series:
-    """Ids of all cases that the rows `seen` (a relation of row ids per table) lead to; sorted.
-
-    Only tables whose rows may lead to several cases are asked.
-    """
-    place = f"{tables.home}.crm"
-    several = {
-        table: [f"(SELECT * FROM {place}.{identifier(table)} WHERE rowid IN (SELECT place FROM {relation}))"]
-        for table, relation in seen.items()
-        if len(part.ways(table)) > 1 or any(part.root in {hop for hop, _ in way.hops} for way in part.ways(table))
-    }
-    return _records(tables, part, part.reached(tables.connection, several, place), several)
-
-
 def _records(tables: Tables, part: Part, found: pl.Series, rows: Relations) -> pl.Series:
     """Those that are, or were, records of the root: others have no case."""
     key = identifier(part.key(part.root))
@@ -120,14 +106,18 @@ def counts(tables: Tables, names: Mapping[str, int], as_of: datetime) -> pl.Data
     lines = []
     for name, place in names.items():
         since = tables.spec.tables[name].visible_from
-        source = f"{tables.home}.crm.{identifier(name)}"
         known = "count(*)"
         if since in tables.columns[name]:
             shown = f"coalesce({identifier(str(since))} <= {literal(as_of.isoformat())}::TIMESTAMPTZ, true)"
             known = f"count(*) FILTER ({shown})"
-        lines.append((place, *tables.connection.sql(f"SELECT {known}, count(*) FROM {source}").pl().row(0)))
-    schema = {"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64}
-    return pl.DataFrame(lines, schema=schema, orient="row")
+        source = f"{tables.home}.crm.{identifier(name)}"
+        lines.append(
+            f"SELECT {place}::USMALLINT AS name, {known} AS known, count(*) AS \"rows\" FROM {source}"
+        )
+    if not lines:
+        return pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
+    found: pl.DataFrame = tables.connection.sql(" UNION ALL ".join(lines)).pl()
+    return found
 
 
 def broadcast(paths: Mapping[str, str]) -> list[str]:
