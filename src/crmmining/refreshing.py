@@ -19,7 +19,7 @@ from crmmining.eventlog.replacing import appended, recoded, replaced
 from crmmining.extract import Told, told_log
 from crmmining.extract.phases import census, forget, show
 from crmmining.extract.reading import Columns, columns_read
-from crmmining.extract.rows import AFTER, Fates, account, places
+from crmmining.extract.rows import AFTER, account, places, revised
 from crmmining.tables import Tables
 from crmmining.tables.merging import Merge
 from crmmining.tables.parts import Joint, seen
@@ -27,7 +27,7 @@ from crmmining.tables.paths import Part
 from crmmining.tables.sql import identifier
 from crmmining.tables.touching import broadcast, counts, due, newly_visible, touched, unlinked
 
-MOST = 0.5  # share of the cases beyond which telling all of them again is less work
+MOST, MANY = 0.5, 1_000  # share of the cases, and number, beyond which telling all of them again is less work
 ACCOUNT = pl.Schema(
     {
         "scope": pl.String(),
@@ -193,7 +193,7 @@ class Refresh:
         names = {name for name in names if name in tables.columns}
         timely: dict[str, str] = {}
         if after < until:
-            timely = due(tables, sorted(names - self._widely()), after, until)
+            timely = due(tables, sorted(names - self._widely()), after, until, fresh)
         rows = {name: [*fresh.get(name, ()), *([timely[name]] if name in timely else [])] for name in {*fresh, *timely}}
         for task in self._partly():
             mine = {name: relations for name, relations in rows.items() if name in task.part.paths}
@@ -215,7 +215,7 @@ class Refresh:
                 if keys:
                     also[name] = pl.concat(keys).unique().sort()
             task.also = also
-            if len(task.touched) > MOST * task.before.log.partitions[0].cases.height:
+            if len(task.touched) > max(MANY, MOST * task.before.log.partitions[0].cases.height):
                 task.reason = "more than half of the cases are touched"
 
     def _widely(self) -> set[str]:
@@ -282,23 +282,8 @@ class Refresh:
         (old,), (new,) = before.log.partitions, log.partitions
         names, codes = appended(before.log.activities, log.activities)
         whole = replaced(old, task.touched, recoded(new, codes))
-        by_row = {"left_on": ["name", "source_id"], "right_on": ["name", "id"]}
-        fates = Fates(
-            pl.concat(
-                [
-                    before.fates.silent.join(looked_at, on=["name", "id"], how="anti"),
-                    fresh.fates.silent.join(looked_at, on=["name", "id"], how="semi"),
-                ]
-            ),
-            pl.concat(
-                [
-                    before.fates.lost.join(looked_at, how="anti", **by_row),
-                    fresh.fates.lost.join(looked_at, how="semi", **by_row),
-                ]
-            ),
-            counts(tables, places(tables, task.process), log.as_of),
-            fresh.fates.traced,
-        )
+        number = counts(tables, places(tables, task.process), log.as_of)
+        fates = revised(before.fates, looked_at, fresh.fates._replace(counts=number))
         rows = account(tables, task.process, fates, whole.events.height)
         return Told(
             replace(

@@ -48,12 +48,14 @@ SELECT {name}::USMALLINT AS name, (SELECT count(*) FROM as_of.{table}) AS known,
 class Fates(NamedTuple):
     """What became of rows, tables by their place among the paths of the process.
 
-    silent: name, id, reason (Categorical) of every known row that tells no event of the log. lost: name,
-    source_id, reason, case_id and at (when it can be known) of events that are not in the log. counts: name,
-    known, rows per table. `traced`: every event told names its row and the table.
+    silent: name, id, reason (Categorical) of every known row that tells no event of the log; reasons: name,
+    reason, rows and examples (the three first Ids) of these. lost: name, source_id, reason, case_id and at
+    (when it can be known) of events that are not in the log. counts: name, known, rows per table. `traced`:
+    every event told names its row and the table.
     """
 
     silent: pl.DataFrame
+    reasons: pl.DataFrame
     lost: pl.DataFrame
     counts: pl.DataFrame
     traced: bool
@@ -78,7 +80,8 @@ def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, even
     empty = {"name": pl.UInt16, "id": pl.String, "reason": pl.Categorical}
     if not place:
         counts = pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
-        return Fates(pl.DataFrame(schema=empty), lost, counts, not traced)
+        silent = pl.DataFrame(schema=empty)
+        return Fates(silent, smallest(silent), lost, counts, not traced)
     with_id = pl.col("source_id").is_not_null()
     con.register(
         "events told", events.filter(told & with_id).select(pl.col("source_table").alias("name"), "source_id")
@@ -91,10 +94,59 @@ def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, even
     counts = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
     con.execute(_SILENT.format(rows=every))
     con.execute(_EXPLAINED.format(names=tables_type(process)))
-    silent = _reasons(con)
+    silent, reasons = _reasons(con)
     con.unregister("events told")
     con.unregister("events lost")
-    return Fates(silent, lost, con.sql(counts).pl(), not traced)
+    return Fates(silent, reasons, lost, con.sql(counts).pl(), not traced)
+
+
+def smallest(silent: pl.DataFrame) -> pl.DataFrame:
+    """How many rows have a reason, and the first three: name, reason, rows, examples."""
+    return (
+        silent.group_by("name", pl.col("reason").cast(pl.String))
+        .agg(rows=pl.len().cast(pl.Int64), examples=pl.col("id").bottom_k(3).sort())
+        .sort("name", "reason")
+    )
+
+
+def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
+    """Fates in which those of the rows that were looked at again (name, id) are the `fresh` ones.
+
+    `counts` are those of `fresh`.
+    """
+    # Numbers tell first which rows it can be; then texts tell which they are.
+    maybe = before.silent["id"].hash().is_in(looked_at["id"].hash().unique().implode())
+    met = before.silent.filter(maybe)
+    theirs = fresh.silent.join(looked_at, on=["name", "id"], how="semi")
+    left = met.join(looked_at, on=["name", "id"], how="anti")
+    silent = pl.concat([before.silent.filter(~maybe), left, theirs])
+    by_row = {"left_on": ["name", "source_id"], "right_on": ["name", "id"]}
+    lost = pl.concat(
+        [
+            before.lost.join(looked_at, how="anti", **by_row),
+            fresh.lost.join(looked_at, how="semi", **by_row),
+        ]
+    )
+    reasons = _reasons_after(before.reasons, silent, looked_at, theirs)
+    return Fates(silent, reasons, lost, fresh.counts, fresh.traced)
+
+
+def _reasons_after(
+    before: pl.DataFrame, silent: pl.DataFrame, looked_at: pl.DataFrame, fresh: pl.DataFrame
+) -> pl.DataFrame:
+    """The reasons of silent rows: all are counted, and only where an example is gone are others looked for."""
+    counted = silent.group_by("name", "reason").agg(rows=pl.len().cast(pl.Int64))
+    counted = counted.with_columns(pl.col("reason").cast(pl.String))
+    old = before.select("name", "reason", id="examples").explode("id", empty_as_null=False)
+    stay = old.join(looked_at, on=["name", "id"], how="anti")
+    new = smallest(fresh).select("name", "reason", id="examples").explode("id", empty_as_null=False)
+    seen = pl.concat([stay, new]).group_by("name", "reason").agg(examples=pl.col("id").bottom_k(3).sort())
+    poorer = old.join(looked_at, on=["name", "id"], how="semi").select("name", "reason").unique()
+    again = silent.with_columns(pl.col("reason").cast(pl.String)).join(poorer, on=["name", "reason"], how="semi")
+    if not poorer.is_empty():
+        renewed = smallest(again).select("name", "reason", "examples")
+        seen = pl.concat([seen.join(poorer, on=["name", "reason"], how="anti"), renewed])
+    return counted.join(seen, on=["name", "reason"], how="left").sort("name", "reason")
 
 
 def account(tables: Tables, process: Process, found: Fates, told: int) -> pl.DataFrame:
@@ -107,12 +159,8 @@ def account(tables: Tables, process: Process, found: Fates, told: int) -> pl.Dat
     place = places(tables, process)
     if not place:
         return lines[0]
-    reasons = (
-        found.silent.with_columns(pl.col("reason").cast(pl.String))
-        .group_by("name", "reason")
-        .agg(rows=pl.len().cast(pl.Int64), examples=pl.col("id").bottom_k(3).sort())
-    )
-    silent = found.silent.group_by("name").agg(silent=pl.len().cast(pl.Int64))
+    reasons = found.reasons
+    silent = reasons.group_by("name").agg(silent=pl.col("rows").sum())
     known = found.counts.join(silent, on="name", how="left").with_columns(pl.col("silent").fill_null(0))
     used, later = pl.lit(None, pl.String), pl.lit(LATER)
     parts = [
@@ -159,19 +207,21 @@ def tables_type(process: Process) -> str:
     return f"ENUM ({', '.join(map(literal, process.paths))})"
 
 
-def _reasons(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """Silent rows with their reason; where a row has several, what is first by name counts."""
+def _reasons(con: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Silent rows with their reason, and the reasons; where a row has several, what is first by name counts."""
     otherwise = f"d.reason, {literal(NO_RULE)}"
     con.execute(_REASONS.format(reason=f"coalesce(u.reason, e.reason, {otherwise})", each=""))
     counted = "SELECT (SELECT count(*) FROM log_reasons) > (SELECT count(*) FROM log_silent)"
     if con.sql(counted).pl().item():
         reason = f"coalesce(min(u.reason), min(e.reason), min(d.reason), {literal(NO_RULE)})"
         con.execute(_REASONS.format(reason=reason, each="GROUP BY s.name, s.id"))
-    words: pl.Series = con.sql("SELECT DISTINCT reason FROM log_reasons ORDER BY reason").pl().to_series()
-    if words.is_empty():
-        words = pl.Series([NO_RULE])
+    reasons: pl.DataFrame = con.sql(
+        'SELECT name, reason, count(*) AS "rows", min(id, 3) AS examples FROM log_reasons GROUP BY ALL '
+        "ORDER BY name, reason"
+    ).pl()
+    words = reasons["reason"].unique().sort() if reasons.height else pl.Series([NO_RULE])
     kind = f"ENUM ({', '.join(map(literal, words))})"
     rows: pl.DataFrame = con.sql(
         f"SELECT name, id, enum_code(reason::{kind})::USMALLINT AS reason FROM log_reasons"  # noqa: S608
     ).pl()
-    return rows.with_columns(rows["reason"].cat.to(pl.Enum(words)).cast(pl.Categorical()))
+    return rows.with_columns(rows["reason"].cat.to(pl.Enum(words)).cast(pl.Categorical())), reasons

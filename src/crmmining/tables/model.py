@@ -47,7 +47,9 @@ class Tables:
     @property
     def quarantine(self) -> pl.DataFrame:
         """The rows that did not pass, in source order per table."""
-        rows: pl.DataFrame = self.connection.sql("SELECT * FROM crm_load.quarantine ORDER BY ALL").pl()
+        rows: pl.DataFrame = self.connection.sql(
+            f"SELECT * FROM {self.home}.crm_load.quarantine ORDER BY ALL"
+        ).pl()
         return rows
 
     def has(self, need: str) -> bool:

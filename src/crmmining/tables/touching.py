@@ -51,16 +51,22 @@ def unlinked(tables: Tables, part: Part, gone: Mapping[str, str], names: Collect
     return found
 
 
-def due(tables: Tables, names: Iterable[str], after: datetime, until: datetime) -> dict[str, str]:
+def due(
+    tables: Tables, names: Iterable[str], after: datetime, until: datetime, known: Relations
+) -> dict[str, str]:
     """Rows of tables that a moment between two could make known or due: a relation per table that has any.
 
-    Rows with an instant in (after, until]. A day, and midnight, may stand for any time of the org's day.
+    Rows with an instant in (after, until], but for those that are `known` to be touched. A day, and midnight,
+    may stand for any time of the org's day.
     """
     con, found = tables.connection, {}
     for name in names:
         condition = _due(tables, name, after, until)
         if condition is None:
             continue
+        key = tables.spec.tables[name].key
+        for relation in known.get(name, ()) if key in tables.columns[name] else ():
+            condition = f"({condition}) AND {identifier(key)} NOT IN (SELECT {identifier(key)} FROM {relation})"
         place = f"{INCOMING}.moves.{identifier(f'due {name}')}"
         con.execute(
             f"CREATE OR REPLACE TABLE {place} AS FROM {tables.home}.crm.{identifier(name)} WHERE {condition}"
