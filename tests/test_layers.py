@@ -16,7 +16,7 @@ LONGEST = 400
 # From the ground up. A room imports only from rooms below its own floor; two on one floor do not meet.
 FLOORS = (
     {"errors"},
-    {"disclosure", "kernels", "periods", "summaries"},
+    {"disclosure", "kernels", "moments", "periods", "summaries"},
     {"tables"},
     {"sources", "definitions"},
     {"eventlog", "availability"},

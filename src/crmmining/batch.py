@@ -12,9 +12,10 @@ from typing import Any
 
 import polars as pl
 
-from crmmining.crm import Crm, Moment, Words
+from crmmining.crm import Crm, Words
 from crmmining.errors import OutputError
 from crmmining.eventlog import EventLog
+from crmmining.moments import Moment
 from crmmining.periods import Period
 
 MARKER = "run.json"

@@ -5,11 +5,9 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
@@ -19,19 +17,16 @@ from crmmining.definitions import Catalogue, Kpi, read_catalogue
 from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
 from crmmining.eventlog import EventLog
 from crmmining.imperfections import imperfections
-from crmmining.extract.phases import forget
+from crmmining.moments import Moment, instant
 from crmmining.periods import PERIODS, Period
-from crmmining.refreshing import Refresh, table_lines
-from crmmining.tables.merging import read_changes
+from crmmining.refreshing import AS_IT_IS, Reading, refresh
 
-_FIRST_YEAR, _LAST_YEAR = 1900, 2199
 _DATABASE: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "1.5GiB",
     "python_enable_replacements": False,  # a name in SQL is a table, never what Python calls so
     "checkpoint_threshold": "1TB",  # what lives in memory gains nothing from being written out on the way
 }
 
-Moment = datetime | date | str
 Words = str | Sequence[str] | None
 
 
@@ -78,19 +73,11 @@ def connect(
         datetime_format=datetime_format,
         roots={process.root for process in catalogue.processes.values()},
         key=pseudonymise,
-        extracted_at=None if extracted is None else _instant(extracted, org.time_zone),
+        extracted_at=None if extracted is None else instant(extracted, org.time_zone),
     )
     name = Path(source).resolve().name if isinstance(source, str | Path) else "DuckDB connection"
     reading = Reading(table_names, datetime_format, max_quarantine)
     return Crm(loaded, catalogue, name, minimum_group=minimum_group, reading=reading)
-
-
-class Reading(NamedTuple):
-    """How a source was read, so that its changes can be read alike."""
-
-    table_names: str = "{}"
-    datetime_format: str | Sequence[str] | None = None
-    max_quarantine: float = 0.01
 
 
 class Crm:
@@ -103,7 +90,7 @@ class Crm:
         source: str,
         *,
         minimum_group: int | None = None,
-        reading: Reading = Reading(),
+        reading: Reading = AS_IT_IS,
     ) -> None:
         self.source = source
         self.minimum_group = minimum_group
@@ -163,15 +150,15 @@ class Crm:
     ) -> pl.DataFrame:
         """Merge changed rows in, and tell the cases that they touch again; the rest stays as it was.
 
-        `changes` is a source as `connect` takes it, and is read with the same options: rows that are new or
-        have changed, of some tables or all; whole tables do no harm. A row takes the place of what was known
-        of its key, a table without a key is replaced as a whole. `deleted` holds the keys, per table, of rows
-        that are there no longer. Where `extracted_at` was stated, state it anew for rows that came later.
+        `changes` is a source as `connect` takes it, read with the same options: rows that are new or have
+        changed, of some tables or all. A row takes the place of what was known of its key, a table without a
+        key is replaced as a whole; whole tables do no harm. `deleted` holds the keys, per table, of rows that
+        are gone. Where `extracted_at` was stated, state it anew for rows that came later.
 
-        Afterwards everything is as if `connect` had read the merged source; logs that were handed out before
-        stay what they were. Columns: scope (table, process), name; per table new, changed, unchanged,
-        deleted, quarantined (rows); per process cases (told again) and rebuilt (`cases`, `none` or
-        `all: <reason>`). Raises `SourceError` and `DefinitionError`, and then leaves everything as it was.
+        Afterwards all is as if `connect` had read the merged source; logs handed out before stay what they
+        were. Columns: scope (table, process), name; per table rows new, changed, unchanged, deleted and
+        quarantined; per process cases (told again) and rebuilt (`cases`, `none` or `all: <reason>`). Raises
+        `SourceError` and `DefinitionError`, and then everything is as it was.
 
         >>> crm = connect("data/sample")
         >>> _, task = crm.event_log("case"), crm.state("Task").filter(pl.col("WhatId").str.starts_with("500"))
@@ -179,30 +166,20 @@ class Crm:
         >>> done.filter(pl.col("cases") > 0).select("name", "cases", "rebuilt").rows()
         [('case', 1, 'cases')]
         """
-        taken = self.tables.extracted_at
-        if extracted_at is not None:
-            taken = _instant(extracted_at, self.definitions.source.org.time_zone)
-        roots = {process.root for process in self.definitions.processes.values()}
-        table_names, datetime_format, max_quarantine = self.reading
-        raw = [] if changes is None else sources.read(changes, table_names=table_names)
-        clock = self.tables.clock
-        logs = {name: told for (name, moment), told in self._told.items() if moment == clock}
-        with read_changes(
-            self.tables, raw, deleted=deleted or {}, datetime_format=datetime_format, roots=roots
-        ) as merge:
-            work = Refresh(merge, self.definitions, logs, self._read)
-            work.prepare()
-            fresh = merge.apply(max_quarantine=max_quarantine, roots=roots, extracted_at=taken)
-            try:
-                logs, lines = work.finish(fresh)
-            except BaseException:
-                merge.undo()
-                forget(self.tables)
-                raise
-            account = pl.concat([table_lines(merge.account), lines])
-        self.tables = fresh
-        self._told = {(name, told.log.as_of): told for name, told in logs.items()}
-        return account
+        zone, taken = self.definitions.source.org.time_zone, self.tables.extracted_at
+        done = refresh(
+            self.tables,
+            self.definitions,
+            {name: told for (name, moment), told in self._told.items() if moment == self.tables.clock},
+            [] if changes is None else sources.read(changes, table_names=self.reading.table_names),
+            deleted=deleted or {},
+            reading=self.reading,
+            extracted_at=taken if extracted_at is None else instant(extracted_at, zone),
+            read=self._read,
+        )
+        self.tables = done.tables
+        self._told = {(name, told.log.as_of): told for name, told in done.logs.items()}
+        return done.account
 
     def state(self, table: str, *, at: Moment | None = None) -> pl.DataFrame:
         """The records of a table as they were at a moment (default: `clock`), deleted ones left out.
@@ -399,7 +376,7 @@ class Crm:
         """An instant in UTC: a date is its midnight in the org's zone, a time without a zone is UTC."""
         if value is None:
             return self.clock
-        return _instant(value, self.definitions.source.org.time_zone)
+        return instant(value, self.definitions.source.org.time_zone)
 
     def known_at(self, as_of: Moment | None) -> datetime:
         """The instant figures are as of; raises `SourceError` when it is later than the data was taken."""
@@ -420,22 +397,3 @@ def _words(value: Words) -> list[str]:
     if value is None:
         return []
     return [value] if isinstance(value, str) else list(dict.fromkeys(value))
-
-
-def _instant(value: Moment, time_zone: str) -> datetime:
-    """The instant in UTC that a moment stands for; raises `CrmMiningError` when it stands for none."""
-    wrong = CrmMiningError(
-        f"'{value}' is no moment from 1900 to 2199; write it as 2024-06-30 or 2024-06-30T12:00:00+00:00"
-    )
-    if isinstance(value, str):
-        try:
-            value = (
-                datetime.fromisoformat(value) if len(value) > len("2024-06-30") else date.fromisoformat(value)
-            )
-        except ValueError as error:
-            raise wrong from error
-    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
-        raise wrong
-    if not isinstance(value, datetime):
-        value = datetime.combine(value, time(), ZoneInfo(time_zone))
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)

@@ -1,15 +1,17 @@
 """Logs brought up to date: changed rows are merged in, and only the cases that they touch are told again.
 
-What a case tells depends on the rows that its paths lead to, on what every case needs (`broadcast` tables,
-the census of all records, definitions) and on the moment. So a case is touched when a row that leads to it, or
+What a case tells depends on the rows that its paths lead to, on what all cases need (`broadcast` tables, the
+census of all records, definitions) and on the moment. So a case is touched when a row that leads to it, or
 did before, is another, or when the moment makes something known or due; and every case is when something is
 another that all of them need.
 """
+# ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -20,8 +22,8 @@ from crmmining.extract import Told, told_log
 from crmmining.extract.phases import census, forget, show
 from crmmining.extract.reading import Columns, columns_read
 from crmmining.extract.rows import AFTER, account, places, revised
-from crmmining.tables import Tables
-from crmmining.tables.merging import Merge
+from crmmining.tables import RawTable, Tables
+from crmmining.tables.merging import Merge, read_changes
 from crmmining.tables.parts import Joint, seen
 from crmmining.tables.paths import Part
 from crmmining.tables.sql import identifier
@@ -44,6 +46,57 @@ ACCOUNT = pl.Schema(
 _DAY = timedelta(days=1)
 
 
+class Reading(NamedTuple):
+    """How a source was read, so that its changes can be read alike."""
+
+    table_names: str = "{}"
+    datetime_format: str | Sequence[str] | None = None
+    max_quarantine: float = 0.01
+
+
+AS_IT_IS = Reading()
+
+
+class Refreshed(NamedTuple):
+    """Tables and logs as they are now, and the account of what was done (columns `ACCOUNT`)."""
+
+    tables: Tables
+    logs: dict[str, Told]
+    account: pl.DataFrame
+
+
+def refresh(
+    tables: Tables,
+    catalogue: Catalogue,
+    logs: Mapping[str, Told],
+    changes: Sequence[RawTable],
+    *,
+    deleted: Mapping[str, Sequence[str]],
+    reading: Reading,
+    extracted_at: datetime | None,
+    read: dict[str, Columns],
+) -> Refreshed:
+    """Merge changes into the tables and bring `logs`, which are as of the clock, up to date.
+
+    `read` remembers which columns processes read. Raises `SourceError` and `DefinitionError`, and then leaves
+    the tables as they were.
+    """
+    roots = {process.root for process in catalogue.processes.values()}
+    with read_changes(
+        tables, changes, deleted=deleted, datetime_format=reading.datetime_format, roots=roots
+    ) as merge:
+        work = _Refresh(merge, catalogue, logs, read)
+        work.prepare()
+        fresh = merge.apply(max_quarantine=reading.max_quarantine, roots=roots, extracted_at=extracted_at)
+        try:
+            told, lines = work.finish(fresh)
+        except BaseException:
+            merge.undo()
+            forget(tables)
+            raise
+        return Refreshed(fresh, told, pl.concat([_table_lines(merge.account), lines]))
+
+
 @dataclass(kw_only=True)
 class _Task:
     """What there is to do for the log of one process."""
@@ -56,7 +109,7 @@ class _Task:
     also: dict[str, pl.Series] | None = None
 
 
-class Refresh:
+class _Refresh:
     """Brings logs up to date: `prepare` before the tables are changed, `finish` after."""
 
     def __init__(
@@ -189,12 +242,15 @@ class Refresh:
         moved = self._merge.moved
         gone = {name: one.gone for name, one in moved.items() if one.gone}
         fresh = {name: [one.fresh] for name, one in moved.items() if one.fresh}
-        names = {name for task in self._partly() for name in task.part.paths}
-        names = {name for name in names if name in tables.columns}
+        paths = [task.part.paths for task in self._partly()]
+        names = {name for path in paths for name in path if name not in broadcast(path)} & set(tables.columns)
         timely: dict[str, str] = {}
         if after < until:
-            timely = due(tables, sorted(names - self._widely()), after, until, fresh)
-        rows = {name: [*fresh.get(name, ()), *([timely[name]] if name in timely else [])] for name in {*fresh, *timely}}
+            timely = due(tables, sorted(names), after, until, fresh)
+        rows = {
+            name: [*fresh.get(name, ()), *([timely[name]] if name in timely else [])]
+            for name in {*fresh, *timely}
+        }
         for task in self._partly():
             mine = {name: relations for name, relations in rows.items() if name in task.part.paths}
             lost = task.before.fates.lost.filter(
@@ -202,7 +258,9 @@ class Refresh:
             )
             backwards = self._no_longer(task, tables)
             task.touched = (
-                pl.concat([task.touched, touched(tables, task.part, mine), lost["case_id"].drop_nulls(), backwards])
+                pl.concat(
+                    [task.touched, touched(tables, task.part, mine), lost["case_id"].drop_nulls(), backwards]
+                )
                 .unique()
                 .sort()
             )
@@ -210,19 +268,12 @@ class Refresh:
             also = unlinked(tables, task.part, gone, own)
             for name in own:
                 keys = [also[name]] if name in also else []
-                for relation in mine.get(name, ()):
-                    keys.append(self._keys(tables, task.part, name, relation))
+                keys += [self._keys(tables, task.part, name, relation) for relation in mine.get(name, ())]
                 if keys:
                     also[name] = pl.concat(keys).unique().sort()
             task.also = also
             if len(task.touched) > max(MANY, MOST * task.before.log.partitions[0].cases.height):
                 task.reason = "more than half of the cases are touched"
-
-    def _widely(self) -> set[str]:
-        """Tables that no process reads but as a whole."""
-        paths = [task.process.paths for task in self._partly()]
-        every = {name for path in paths for name in broadcast(path)}
-        return {name for name in every if all(name in broadcast(path) for path in paths if name in path)}
 
     def _no_longer(self, task: _Task, tables: Tables) -> pl.Series:
         """Cases with events that are not known yet at a clock which has gone back."""
@@ -232,7 +283,9 @@ class Refresh:
             return none
         found = [none]
         for one in task.before.log.partitions:
-            late = one.events.filter(pl.max_horizontal("occurred_at", "recorded_at") > now)["case_ix"].unique()
+            late = one.events.filter(pl.max_horizontal("occurred_at", "recorded_at") > now)[
+                "case_ix"
+            ].unique()
             found.append(one.cases["case_id"].gather(late).alias("id"))
         return pl.concat(found)
 
@@ -265,11 +318,12 @@ class Refresh:
         )
 
     def _seen(self, tables: Tables, task: _Task) -> pl.DataFrame:
-        """The rows of the process's own tables that are looked at again, and those that are gone: name, id."""
+        """The rows of the process's own tables that are looked at again, or are gone: name, id."""
         found = [pl.DataFrame(schema={"name": pl.UInt16, "id": pl.String})]
         for table, place in places(tables, task.process).items():
             one = self._merge.moved.get(table)
-            keys = [tables.connection.sql(f"SELECT key FROM {seen(task.process.name, table)}").pl()["key"]]
+            noted = seen(task.process.name, table)
+            keys = [tables.connection.sql(f"SELECT key FROM {noted}").pl()["key"]]
             if one is not None and one.gone:
                 keys.append(self._keys(tables, task.part, table, one.gone))
             ids = pl.concat([key.cast(pl.String) for key in keys]).unique().alias("id")
@@ -322,7 +376,7 @@ class Refresh:
 
     def _keys(self, tables: Tables, part: Part, table: str, relation: str) -> pl.Series:
         found: pl.Series = (
-            tables.connection.sql(f'SELECT "{part.key(table)}" AS key FROM {relation}').pl().to_series()
+            tables.connection.sql(f"SELECT {identifier(part.key(table))} FROM {relation}").pl().to_series()
         )
         return found.cast(pl.String)
 
@@ -334,16 +388,8 @@ def _reads(process: Process, table: str) -> bool:
     return re.search(word, text) is not None
 
 
-def table_lines(moves: pl.DataFrame) -> pl.DataFrame:
+def _table_lines(moves: pl.DataFrame) -> pl.DataFrame:
     """The account of tables in the form of the account of a refresh."""
-    return moves.rename({"table": "name"}).select(
-        pl.lit("table").alias("scope"),
-        "name",
-        "new",
-        "changed",
-        "unchanged",
-        "deleted",
-        "quarantined",
-        pl.lit(None, pl.Int64).alias("cases"),
-        pl.lit(None, pl.String).alias("rebuilt"),
-    )
+    nothing = [pl.lit(None, ACCOUNT[name]).alias(name) for name in ("cases", "rebuilt")]
+    lines = moves.rename({"table": "name"}).with_columns(pl.lit("table").alias("scope"), *nothing)
+    return lines.select(ACCOUNT.names())

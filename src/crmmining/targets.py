@@ -9,10 +9,11 @@ from typing import Annotated, Self
 import polars as pl
 from pydantic import Field, ValidationError, model_validator
 
-from crmmining.crm import Crm, Moment
+from crmmining.crm import Crm
 from crmmining.definitions import Catalogue
 from crmmining.definitions.process import Model
 from crmmining.errors import DefinitionError, UnknownNameError
+from crmmining.moments import Moment
 
 Bound = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 

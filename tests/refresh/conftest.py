@@ -19,7 +19,7 @@ def merged(before: Tables, batch: Tables, deleted: Mapping[str, Sequence[str]] |
     """Raw tables after a batch: the rows of every Id that it names, or deletes, are replaced by its own."""
     together: dict[str, list[Row]] = {}
     for name in {**before, **batch}:
-        gone = {row["Id"][:15] for row in batch.get(name, ()) if row.get("Id")}
+        gone = {(row.get("Id") or "")[:15] for row in batch.get(name, ())} - {""}
         gone |= {key[:15] for key in (deleted or {}).get(name, ())}
         stay = [row for row in before.get(name, ()) if (row.get("Id") or "")[:15] not in gone]
         together[name] = [*stay, *batch.get(name, ())]
@@ -87,7 +87,7 @@ def same_logs(one: cm.Crm, other: cm.Crm, *processes: str) -> None:
             for log in (found, wanted)
         ]
         assert_frame_equal(*values)
-        assert found.tracked == wanted.tracked
+        assert (found.tracked, found.off) == (wanted.tracked, wanted.off)
         assert_frame_equal(found.quality, wanted.quality)
 
 

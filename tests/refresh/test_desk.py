@@ -1,19 +1,18 @@
-"""Laws of refreshing on a small help desk: whatever comes in whatever steps, it is the merged source rebuilt."""
+"""Laws of refreshing on a small help desk: whatever comes in what steps, it is the merged source rebuilt."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import duckdb
 import polars as pl
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import crmmining as cm
+from crmmining import refreshing
 
-from ..eventlog.conftest import COLUMNS, DATED, HERE, Rows, minute
-from .conftest import rebuilt, same_figures, same_logs, same_tables
+from .conftest import adds_up, same_figures, same_logs, same_tables
+from .desk import Desk, connected, minute, refreshed, together
 
-Desk = Mapping[str, Rows]
 SMALL: Desk = {
     "Ticket": [
         ("t1", 1, "c1", None, "blue"),  # midnight could be any time of that day
@@ -25,47 +24,12 @@ SMALL: Desk = {
         ("t7", 28, "c6", None, "red"),
         ("t8", 29, "c7", None, "red"),
     ],
-    "Change": [("h1", "t1", 5, "ann", "Team", "red", "blue"), ("h2", "t4", 60, "ann", "Status", "new", "open")],
+    "Change": [
+        ("h1", "t1", 5, "ann", "Team", "red", "blue"),
+        ("h2", "t4", 60, "ann", "Status", "new", "open"),
+    ],
     "Note": [("n1", "t2", None, 15, 12, "ann", None), ("n2", None, "c1", 16, 16, "bob", None)],
 }
-
-
-def loaded(tables: Desk) -> duckdb.DuckDBPyConnection:
-    database = duckdb.connect()
-    for name, lines in tables.items():
-        columns = COLUMNS[name].split()
-        typed = ", ".join(f'"{column}" {"TIMESTAMPTZ" if column in DATED else "VARCHAR"}' for column in columns)
-        database.execute(f"CREATE TABLE {name} ({typed})")
-        for line in lines:
-            cells = [
-                minute(cell) if column in DATED and cell is not None else cell
-                for column, cell in zip(columns, line, strict=True)
-            ]
-            places = ", ".join("?" for _ in columns)
-            database.execute(f"INSERT INTO {name} VALUES ({places})", cells)  # noqa: S608  own names
-    return database
-
-
-def connected(tables: Desk) -> cm.Crm:
-    every = {name: tables.get(name, ()) for name in COLUMNS}
-    with loaded(every) as database:
-        crm = cm.connect(database, crm="desk", extractors=[HERE], max_quarantine=1)
-    crm.event_log("ticket")
-    return crm
-
-
-def refreshed(crm: cm.Crm, batch: Desk, deleted: Mapping[str, Sequence[str]] | None = None) -> tuple[int, str]:
-    with loaded(batch) as database:
-        return rebuilt(crm.refresh(database if batch else None, deleted=deleted))["ticket"]
-
-
-def merged(before: Desk, batch: Desk, deleted: Mapping[str, Sequence[str]]) -> Desk:
-    together = {}
-    for name in COLUMNS:
-        gone = {line[0] for line in batch.get(name, ())} | set(deleted.get(name, ()))
-        stay = [line for line in before.get(name, ()) if line[0] not in gone]
-        together[name] = [*stay, *batch.get(name, ())]
-    return together
 
 
 def test_a_late_row_touches_its_case_alone() -> None:
@@ -84,20 +48,20 @@ def test_a_late_row_touches_its_case_alone() -> None:
 def test_a_note_that_moves_touches_both_tickets() -> None:
     crm = connected(SMALL)
     assert refreshed(crm, {"Note": [("n1", "t4", None, 15, 12, "ann", None)]}) == (4, "cases")
-    after = connected(merged(SMALL, {"Note": [("n1", "t4", None, 15, 12, "ann", None)]}, {}))
+    after = connected(together(SMALL, {"Note": [("n1", "t4", None, 15, 12, "ann", None)]}))
     same_logs(crm, after)  # t2, t4; t1 shares a customer with t2, t3 went into t1
 
 
 def test_a_ticket_that_is_merged_touches_both() -> None:
     crm, batch = connected(SMALL), {"Ticket": [("t6", 27, "c5", "t5", "red")]}
     assert refreshed(crm, batch) == (2, "cases")
-    same_logs(crm, connected(merged(SMALL, batch, {})))
+    same_logs(crm, connected(together(SMALL, batch)))
 
 
 def test_a_deleted_ticket_leaves_its_rows_behind() -> None:
     crm, gone = connected(SMALL), {"Ticket": ["t4"]}
     assert refreshed(crm, {}, gone) == (1, "cases")
-    after = connected(merged(SMALL, {}, gone))
+    after = connected(together(SMALL, {}, gone))
     same_tables(crm, after)
     same_logs(crm, after)
 
@@ -105,7 +69,7 @@ def test_a_deleted_ticket_leaves_its_rows_behind() -> None:
 def test_what_is_known_of_all_records_touches_every_case() -> None:
     crm, batch = connected(SMALL), {"Change": [("h0", "t4", 2, "ann", "Status", "new", "open")]}
     assert refreshed(crm, batch) == (7, "all: what is known of all records has changed")
-    same_logs(crm, connected(merged(SMALL, batch, {})))
+    same_logs(crm, connected(together(SMALL, batch)))
 
 
 def test_the_clock_alone_makes_known_what_was_not_yet() -> None:
@@ -114,7 +78,7 @@ def test_the_clock_alone_makes_known_what_was_not_yet() -> None:
     assert "n9" not in crm.event_log("ticket").events["source_id"]
     assert refreshed(crm, batch) == (2, "cases")
     assert "n9" in crm.event_log("ticket").events["source_id"]
-    same_logs(crm, connected(merged(late, batch, {})))
+    same_logs(crm, connected(together(late, batch)))
 
 
 def test_the_same_rows_again_change_nothing() -> None:
@@ -160,26 +124,67 @@ def deletions(draw: st.DrawFn) -> dict[str, list[str]]:
     some = st.lists(st.sampled_from(["t1", "t2", "t5", "h1", "h3", "n2", "n9"]), max_size=2, unique=True)
     found = draw(some)
     named = {"Ticket": "t", "Change": "h", "Note": "n"}
-    return {name: keys for name, first in named.items() if (keys := [key for key in found if key[0] == first])}
+    return {
+        name: keys for name, first in named.items() if (keys := [key for key in found if key[0] == first])
+    }
 
 
 @settings(max_examples=6, phases=[Phase.generate])
 @given(start=batches(), steps=st.lists(st.tuples(batches(), deletions()), min_size=1, max_size=2))
 def test_law_a_refresh_is_a_rebuild(start: Desk, steps: list[tuple[Desk, dict[str, list[str]]]]) -> None:
-    anchor = {"Ticket": [("t0", 0, "c1", None, "red")], "Change": [("h9", "t0", 0, "ann", "Team", None, "red")]}
-    now = merged(start, anchor, {})
+    anchor: Desk = {
+        "Ticket": [("t0", 0, "c1", None, "red")],
+        "Change": [("h9", "t0", 0, "ann", "Team", None, "red")],
+    }
+    now = together(start, anchor)
     crm = connected(now)
     supplied = {name: len(lines) for name, lines in now.items()}
     for batch, deleted in steps:
         named = {name: {line[0] for line in lines} for name, lines in batch.items()}
-        gone = {name: [key for key in keys if key not in named.get(name, ())] for name, keys in deleted.items()}
+        gone = {
+            name: [key for key in keys if key not in named.get(name, ())] for name, keys in deleted.items()
+        }
         refreshed(crm, batch, gone)
-        now = merged(now, batch, gone)
+        now = together(now, batch, gone)
         for name, lines in batch.items():
             supplied[name] += len(lines)
         after = connected(now)
         same_tables(crm, after)
         same_logs(crm, after)
-        counts = crm.tables.quality.group_by("table").agg(pl.col("rows").sum())
-        assert dict(counts.rows()) == supplied
+        adds_up(crm, supplied)
     same_figures(crm, after)
+
+
+def broken(*_: object, **__: object) -> None:
+    raise cm.DefinitionError(["ticket.sql: broken"])
+
+
+@pytest.mark.parametrize("where", ["told_log", "revised", "show", "census", "due"])
+def test_a_refresh_that_fails_leaves_everything_as_it_was(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crm, batch = connected(SMALL), {"Change": [("h3", "t5", 70, "bob", "Status", "new", "done")]}
+    log, clock = crm.event_log("ticket"), crm.clock
+    with monkeypatch.context() as patch:
+        calls = iter([broken] * 3)
+        patch.setattr(refreshing, where, lambda *_, **__: next(calls)())
+        with pytest.raises(cm.DefinitionError, match="broken"):
+            refreshed(crm, batch, {"Ticket": ["t4"]})
+    assert crm.event_log("ticket") is log
+    assert crm.clock == clock
+    before = connected(SMALL)
+    same_tables(crm, before)
+    same_figures(crm, before)  # built anew where the moment is another
+    assert refreshed(crm, batch) == (1, "cases")
+    same_logs(crm, connected(together(SMALL, batch)))
+
+
+def test_logs_that_were_not_asked_for_are_not_built() -> None:
+    crm = connected(SMALL, log=False)
+    crm.event_log("ticket", as_of=minute(30))
+    assert refreshed(crm, {"Change": [("h3", "t5", 70, "bob", "Status", "new", "done")]}) == (
+        0,
+        "none: not built yet",
+    )
+    assert crm.event_log("ticket", as_of=minute(30)).as_of == minute(30)
+    same_logs(crm, connected(together(SMALL, {"Change": [("h3", "t5", 70, "bob", "Status", "new", "done")]})))

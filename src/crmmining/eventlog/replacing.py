@@ -18,7 +18,7 @@ def replaced(old: Partition, gone: pl.Series, fresh: Partition) -> Partition:
     had within their case. Activities have the same codes in both.
 
     >>> def some(*ids: str) -> Partition:
-    ...     cases = pl.DataFrame({"case_ix": range(len(ids)), "case_id": ids}, schema_overrides={"case_ix": pl.UInt32})
+    ...     cases = pl.DataFrame({"case_id": ids}).with_row_index("case_ix")
     ...     rows = cases.select("case_ix")
     ...     return Partition(rows, cases, rows)
     >>> whole = replaced(some("a", "c"), pl.Series(["a"]), some("b", "d"))
@@ -29,7 +29,9 @@ def replaced(old: Partition, gone: pl.Series, fresh: Partition) -> Partition:
     ids = pl.concat([old.cases["case_id"].filter(stays), fresh.cases["case_id"]])
     kept = np.flatnonzero(stays.to_numpy())
     source = np.concatenate([kept, old.cases.height + np.arange(fresh.cases.height)])
-    order = source[ids.arg_sort().to_numpy()]  # the place among all cases, old and fresh, of each that is left
+    order = source[
+        ids.arg_sort().to_numpy()
+    ]  # the place among all cases, old and fresh, of each that is left
     place = pl.int_range(len(order), dtype=pl.UInt32, eager=True).alias("case_ix")
     cases = _gather(old.cases, fresh.cases, order).with_columns(place)
     return Partition(
@@ -60,7 +62,9 @@ def recoded(partition: Partition, codes: pl.Series) -> Partition:
 
 def _in_step(old: pl.DataFrame, fresh: pl.DataFrame, cases: int, order: Places) -> pl.DataFrame:
     """Rows of cases in a new order, `order` naming the cases of `old` and behind them those of `fresh`."""
-    of_case = np.concatenate([old["case_ix"].to_numpy(), fresh["case_ix"].to_numpy().astype(np.int64) + cases])
+    of_case = np.concatenate(
+        [old["case_ix"].to_numpy(), fresh["case_ix"].to_numpy().astype(np.int64) + cases]
+    )
     bounds = np.searchsorted(of_case, np.arange(of_case.max(initial=-1) + 2))
     known = np.minimum(order, len(bounds) - 1)  # the last cases may have no rows
     start, stop = bounds[known], bounds[np.minimum(order + 1, len(bounds) - 1)]

@@ -23,9 +23,7 @@ _PRUNES = {"unused_columns", "deliminator", "cte_inlining"}  # steps that drop c
 Columns = dict[str, set[str]]
 
 
-def columns_read(
-    tables: Tables, processes: Sequence[Process], stages: pl.DataFrame
-) -> dict[str, Columns]:
+def columns_read(tables: Tables, processes: Sequence[Process], stages: pl.DataFrame) -> dict[str, Columns]:
     """Columns per process and table that decide what its log holds; other columns may change unnoticed.
 
     The SQL is run on tables that have these columns and no rows, and every statement is first explained. Of a

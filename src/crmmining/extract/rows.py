@@ -91,13 +91,13 @@ def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, even
         _ROW.format(name=at, key=identifier(tables.spec.tables[name].key), table=identifier(name))
         for name, at in place.items()
     )
-    counts = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
+    known = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
     con.execute(_SILENT.format(rows=every))
     con.execute(_EXPLAINED.format(names=tables_type(process)))
     silent, reasons = _reasons(con)
     con.unregister("events told")
     con.unregister("events lost")
-    return Fates(silent, reasons, lost, con.sql(counts).pl(), not traced)
+    return Fates(silent, reasons, lost, con.sql(known).pl(), not traced)
 
 
 def smallest(silent: pl.DataFrame) -> pl.DataFrame:
@@ -120,11 +120,11 @@ def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
     theirs = fresh.silent.join(looked_at, on=["name", "id"], how="semi")
     left = met.join(looked_at, on=["name", "id"], how="anti")
     silent = pl.concat([before.silent.filter(~maybe), left, theirs])
-    by_row = {"left_on": ["name", "source_id"], "right_on": ["name", "id"]}
+    rows, row = ["name", "source_id"], ["name", "id"]
     lost = pl.concat(
         [
-            before.lost.join(looked_at, how="anti", **by_row),
-            fresh.lost.join(looked_at, how="semi", **by_row),
+            before.lost.join(looked_at, how="anti", left_on=rows, right_on=row),
+            fresh.lost.join(looked_at, how="semi", left_on=rows, right_on=row),
         ]
     )
     reasons = _reasons_after(before.reasons, silent, looked_at, theirs)
@@ -134,7 +134,7 @@ def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
 def _reasons_after(
     before: pl.DataFrame, silent: pl.DataFrame, looked_at: pl.DataFrame, fresh: pl.DataFrame
 ) -> pl.DataFrame:
-    """The reasons of silent rows: all are counted, and only where an example is gone are others looked for."""
+    """The reasons of silent rows, all counted; only where an example is gone others are looked for."""
     counted = silent.group_by("name", "reason").agg(rows=pl.len().cast(pl.Int64))
     counted = counted.with_columns(pl.col("reason").cast(pl.String))
     old = before.select("name", "reason", id="examples").explode("id", empty_as_null=False)
@@ -142,7 +142,9 @@ def _reasons_after(
     new = smallest(fresh).select("name", "reason", id="examples").explode("id", empty_as_null=False)
     seen = pl.concat([stay, new]).group_by("name", "reason").agg(examples=pl.col("id").bottom_k(3).sort())
     poorer = old.join(looked_at, on=["name", "id"], how="semi").select("name", "reason").unique()
-    again = silent.with_columns(pl.col("reason").cast(pl.String)).join(poorer, on=["name", "reason"], how="semi")
+    again = silent.with_columns(pl.col("reason").cast(pl.String)).join(
+        poorer, on=["name", "reason"], how="semi"
+    )
     if not poorer.is_empty():
         renewed = smallest(again).select("name", "reason", "examples")
         seen = pl.concat([seen.join(poorer, on=["name", "reason"], how="anti"), renewed])
@@ -208,7 +210,7 @@ def tables_type(process: Process) -> str:
 
 
 def _reasons(con: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Silent rows with their reason, and the reasons; where a row has several, what is first by name counts."""
+    """Silent rows with their reason, and the reasons; of several the first by name counts."""
     otherwise = f"d.reason, {literal(NO_RULE)}"
     con.execute(_REASONS.format(reason=f"coalesce(u.reason, e.reason, {otherwise})", each=""))
     counted = "SELECT (SELECT count(*) FROM log_reasons) > (SELECT count(*) FROM log_silent)"

@@ -43,10 +43,7 @@ def read_clocks(
     findings = []
     for name, clock, future, examples in rows:
         if future:
-            text = (
-                f"{LATER} ({extracted_at:%Y-%m-%d %H:%M} UTC): "
-                "not known at any as_of, or changed since"
-            )
+            text = f"{LATER} ({extracted_at:%Y-%m-%d %H:%M} UTC): not known at any as_of, or changed since"
             findings.append(Finding(table=name, finding=text, rows=future, examples=tuple(examples)))
         lag = timedelta() if clock is None else newest - clock
         if (

@@ -1,4 +1,5 @@
 """Supplied tables into canonical ones: all of them, or nothing at all."""
+# ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace

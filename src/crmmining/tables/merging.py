@@ -82,15 +82,18 @@ class Merge:
     def account(self) -> pl.DataFrame:
         """What became of the rows supplied: table, new, changed, unchanged, deleted, quarantined.
 
-        Deleted are rows that were there; a table whose rows only follow those of another has a line, too.
+        Deleted are rows that were there. Tables of which nothing is to be told have no line.
         """
         lines = [
-            (name, one.new, one.changed, one.same, one.deleted, one.aside)
+            (name, *numbers)
             for name, one in self.settled.items()
+            if any(numbers := (one.new, one.changed, one.same, one.deleted, one.aside))
         ]
         return pl.DataFrame(lines, schema=ACCOUNT, orient="row")
 
-    def apply(self, *, max_quarantine: float, roots: Collection[str], extracted_at: datetime | None) -> Tables:
+    def apply(
+        self, *, max_quarantine: float, roots: Collection[str], extracted_at: datetime | None
+    ) -> Tables:
         """Change the tables in one transaction; raises `SourceError`, and then leaves them as they were."""
         con, home = self.tables.connection, self.tables.home
         self._quarantine = self.tables.quarantine
@@ -132,21 +135,17 @@ class Merge:
         con = self.tables.connection
         con.execute(f"USE {self.tables.home}")
         con.execute("BEGIN")
-        try:
-            for name, one in self.settled.items():
-                if name in self.new_tables:
-                    con.execute(f"DROP TABLE crm.{identifier(name)}")
-                else:
-                    self._move(name, gone=one.fresh, fresh=one.gone)
-                self._let_wait(name, one.waiting_before)
-            self._set_quarantine(self._quarantine)
-            con.register("automated before", self._automated)
-            con.execute('CREATE OR REPLACE TABLE crm_load.automated AS FROM "automated before"')
-            con.unregister("automated before")
-            con.execute("COMMIT")
-        except BaseException:
-            con.execute("ROLLBACK")
-            raise
+        for name, one in self.settled.items():
+            if name in self.new_tables:
+                con.execute(f"DROP TABLE crm.{identifier(name)}")
+            else:
+                self._move(name, gone=one.fresh, fresh=one.gone)
+            self._let_wait(name, one.waiting_before)
+        self._set_quarantine(self._quarantine)
+        con.register("automated before", self._automated)
+        con.execute('CREATE OR REPLACE TABLE crm_load.automated AS FROM "automated before"')
+        con.unregister("automated before")
+        con.execute("COMMIT")
 
     def close(self) -> None:
         """Forget the batch."""
@@ -165,7 +164,9 @@ class Merge:
             by = [key] if key in columns else columns
             same = " AND ".join(f"o.{identifier(c)} IS NOT DISTINCT FROM g.{identifier(c)}" for c in by)
             if key in columns:
-                con.execute(f"DELETE FROM {table} WHERE {identifier(key)} IN (SELECT {identifier(key)} FROM {gone})")
+                con.execute(
+                    f"DELETE FROM {table} WHERE {identifier(key)} IN (SELECT {identifier(key)} FROM {gone})"
+                )
             else:
                 con.execute(f"DELETE FROM {table} AS o USING {gone} AS g WHERE {same}")
         if fresh:
@@ -200,10 +201,14 @@ class Merge:
             used = con.sql(f"SELECT count(*) FROM crm.{identifier(name)}").pl().item()
             one = self.settled[name]
             schema = before.schema
-            lines = [(name, "used", None, used, [])]
+            lines: list[tuple[object, ...]] = [(name, "used", None, used, [])]
             more = [
                 (name, "filtered", reason, rows, examples)
-                for reason, (rows, examples) in ((COPY, one.copies), (REPLACED, one.replaced), (DELETED, one.lost))
+                for reason, (rows, examples) in (
+                    (COPY, one.copies),
+                    (REPLACED, one.replaced),
+                    (DELETED, one.lost),
+                )
                 if rows
             ]
             filtered = pl.concat(
@@ -253,7 +258,7 @@ class Merge:
         ]
 
 
-def read_changes(  # noqa: PLR0913  what there is to say of a batch
+def read_changes(
     tables: Tables,
     raw_tables: Sequence[RawTable],
     *,
@@ -363,7 +368,9 @@ def normal(keys: pl.Series) -> pl.Series:
 
 def _refuse_other_columns(tables: Tables, plan: Plan, gone: Mapping[str, pl.Series]) -> None:
     faults = [
-        f"{name}: {reason}" for name, reason, _ in plan.remarks if name in tables.columns and "skipped" in reason
+        f"{name}: {reason}"
+        for name, reason, _ in plan.remarks
+        if name in tables.columns and "skipped" in reason
     ]
     faults += [fault for one in plan.assignments for fault in _other_columns(tables, one)]
     faults += [
@@ -385,4 +392,6 @@ def _other_columns(tables: Tables, one: Assignment) -> list[str]:
     lacking = [name for name in before if name not in one.columns]
     more = [name for name in one.columns if name not in before]
     found = [f"{one.name} ({one.raw.origin}) lacks {', '.join(lacking)}"] if lacking else []
-    return found + ([f"{one.name} ({one.raw.origin}) has {', '.join(more)}, not loaded before"] if more else [])
+    return found + (
+        [f"{one.name} ({one.raw.origin}) has {', '.join(more)}, not loaded before"] if more else []
+    )

@@ -37,7 +37,9 @@ class Joint:
         for name, part in self.parts.items():
             self._choose(connection, place, name, part, "direct")
             known = f"SELECT id FROM {_chosen(name)}"
-            several = {table: rows for table, rows in self._seen(part, name, place) if _may_lead_on(part, table)}
+            several = {
+                table: rows for table, rows in self._seen(part, name, place) if _may_lead_on(part, table)
+            }
             found = part.reached(connection, several, place)
             connection.register("cases found", found.to_frame("id"))
             there = f"SELECT {identifier(part.key(part.root))} FROM {place}.{identifier(part.root)}"
@@ -74,8 +76,9 @@ class Joint:
 
     def _seen(self, part: Part, name: str, place: str) -> list[tuple[str, list[str]]]:
         """The rows of every table that a part sees by itself, as relations."""
+        rows = "(SELECT * FROM {}.{} WHERE rowid IN (SELECT place FROM {}))"
         return [
-            (table, [f"(SELECT * FROM {place}.{identifier(table)} WHERE rowid IN (SELECT place FROM {seen(name, table)}))"])
+            (table, [rows.format(place, identifier(table), seen(name, table))])
             for table, path in part.paths.items()
             if path != BROADCAST and table in part.columns
         ]
@@ -83,7 +86,9 @@ class Joint:
     def condition(self, table: str, place: str) -> str:
         """Which rows of a table to show: those that any part sees."""
         del place
-        steps = {name: ("direct", "further") if len(self.further[name]) else ("direct",) for name in self.parts}
+        steps = {
+            name: ("direct", "further") if len(self.further[name]) else ("direct",) for name in self.parts
+        }
         paths = {name: part.paths.get(table) for name, part in self.parts.items()}
         if BROADCAST in paths.values():
             return "true"

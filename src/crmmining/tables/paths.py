@@ -138,7 +138,9 @@ class Part:
 
     def led_to(self, connection: duckdb.DuckDBPyConnection, table: str, key: str, place: str) -> pl.Series:
         """Ids of all records of the root that the row of `table` with this key leads to, even itself."""
-        row = f"SELECT * FROM {place}.{identifier(table)} WHERE {identifier(self.key(table))} = {literal(key)}"
+        row = (
+            f"SELECT * FROM {place}.{identifier(table)} WHERE {identifier(self.key(table))} = {literal(key)}"
+        )
         return self.reached(connection, {table: [f"({row})"]}, place)
 
     def reached(
@@ -203,7 +205,9 @@ class Part:
 
     def _tails(self, rows: Collection[str]) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
         """(table, column, what it leads on to) of every way that begins in or passes through these tables."""
-        found = dict.fromkeys((self.root, self.key(self.root), ()) for _ in range(self.root in rows))
+        found: dict[tuple[str, str, tuple[tuple[str, str], ...]], None] = {}
+        if self.root in rows:
+            found[self.root, self.key(self.root), ()] = None
         for table in self.paths:
             for way in self.ways(table):
                 if table in rows:

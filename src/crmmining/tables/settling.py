@@ -93,7 +93,7 @@ class Settler:
         orphans, found = self._follow_parents(before)
         return self._result(name, loaded, deleted, replaced, lost, same, orphans, found, before)
 
-    def _result(  # noqa: PLR0913, PLR0917  all that was found out
+    def _result(  # noqa: PLR0917  all that was found out
         self,
         name: str,
         loaded: Loaded | None,
@@ -168,15 +168,18 @@ class Settler:
             if loaded is None:
                 return none, none, none
             columns = ", ".join(identifier(column) for column in self._columns)
-            self._con.execute(f"INSERT INTO {gone} SELECT {columns} FROM {there} EXCEPT SELECT {columns} FROM {came}")
-            rows = self._number(f"SELECT count(*) FROM {came}")
             self._con.execute(
-                f"CREATE OR REPLACE TABLE {fresh} AS SELECT {columns} FROM {came} EXCEPT SELECT {columns} FROM {there}"
+                f"INSERT INTO {gone} SELECT {columns} FROM {there} EXCEPT SELECT {columns} FROM {came}"
             )
+            rows = self._number(f"SELECT count(*) FROM {came}")
+            others = f"SELECT {columns} FROM {came} EXCEPT SELECT {columns} FROM {there}"
+            self._con.execute(f"CREATE OR REPLACE TABLE {fresh} AS {others}")
             same = rows - self._count("fresh")
             left = self._count("gone")
-            return pl.Series("key", [None] * left, dtype=pl.String), none, pl.Series(
-                "key", [None] * same, dtype=pl.String
+            return (
+                pl.Series("key", [None] * left, dtype=pl.String),
+                none,
+                pl.Series("key", [None] * same, dtype=pl.String),
             )
         keys = [self._new_aside["key"], *([] if deleted is None else [deleted])]
         self._con.register("keys given", pl.DataFrame({"key": pl.concat(keys).drop_nulls()}))
@@ -188,7 +191,8 @@ class Settler:
         same_keys = none
         if loaded is not None:
             equal = " AND ".join(
-                f"n.{identifier(column)} IS NOT DISTINCT FROM o.{identifier(column)}" for column in self._columns
+                f"n.{identifier(column)} IS NOT DISTINCT FROM o.{identifier(column)}"
+                for column in self._columns
             )
             same_keys = self._series(
                 f"SELECT n.{self._key} FROM {came} AS n JOIN {gone} AS o ON o.{self._key} = n.{self._key} "
@@ -218,8 +222,9 @@ class Settler:
         lost = f"{column} IS NOT NULL AND {column} NOT IN ({known}) AND {self._key} NOT IN ({settled})"
         pairs = ", ".join(f"{literal(name)}, {identifier(name)}" for name in self._columns)
         orphans = self._con.sql(
-            f"SELECT {literal(self._name)} AS \"table\", NULL::BIGINT AS source_row, {self._key} AS id, "
-            f"{literal(orphaned(parent))} AS reason, {column} AS \"value\", json_object({pairs})::VARCHAR AS \"row\" "
+            f'SELECT {literal(self._name)} AS "table", NULL::BIGINT AS source_row, {self._key} AS id, '
+            f'{literal(orphaned(parent))} AS reason, {column} AS "value", '
+            f'json_object({pairs})::VARCHAR AS "row" '
             f"FROM {self._there(self._name)} WHERE {lost} ORDER BY id"
         ).pl()
         if not orphans.is_empty():

@@ -39,13 +39,17 @@ def _records(tables: Tables, part: Part, found: pl.Series, rows: Relations) -> p
     return there.cast(pl.String)
 
 
-def unlinked(tables: Tables, part: Part, gone: Mapping[str, str], names: Collection[str]) -> dict[str, pl.Series]:
+def unlinked(
+    tables: Tables, part: Part, gone: Mapping[str, str], names: Collection[str]
+) -> dict[str, pl.Series]:
     """Keys of rows of tables whose way passes through rows that are gone, or were something else."""
     place, found = f"{tables.home}.crm", {}
     for name in names:
         if conditions := part.passing(name, gone, place):
             key, source = identifier(part.key(name)), f"{place}.{identifier(name)}"
-            query = " UNION ".join(f"SELECT {key} FROM {source} WHERE {condition}" for condition in conditions)
+            query = " UNION ".join(
+                f"SELECT {key} FROM {source} WHERE {condition}" for condition in conditions
+            )
             keys: pl.Series = tables.connection.sql(query).pl().to_series()
             found[name] = keys.cast(pl.String)
     return found
@@ -66,7 +70,9 @@ def due(
             continue
         key = tables.spec.tables[name].key
         for relation in known.get(name, ()) if key in tables.columns[name] else ():
-            condition = f"({condition}) AND {identifier(key)} NOT IN (SELECT {identifier(key)} FROM {relation})"
+            condition = (
+                f"({condition}) AND {identifier(key)} NOT IN (SELECT {identifier(key)} FROM {relation})"
+            )
         place = f"{INCOMING}.moves.{identifier(f'due {name}')}"
         con.execute(
             f"CREATE OR REPLACE TABLE {place} AS FROM {tables.home}.crm.{identifier(name)} WHERE {condition}"
@@ -83,10 +89,10 @@ def _due(tables: Tables, name: str, after: datetime, until: datetime) -> str | N
     for column in tables.columns.get(name, ()):
         value = identifier(column)
         if types[column] == "datetime":
+            near = f"{value} > {low} - INTERVAL '2 days' AND {value} <= {high} + INTERVAL '1 day'"
             tests += [
                 f"({value} > {low} AND {value} <= {high})",
-                f"({value} > {low} - INTERVAL '2 days' AND {value} <= {high} + INTERVAL '1 day' "
-                f"AND {value} = date_trunc('day', {value}))",
+                f"({near} AND {value} = date_trunc('day', {value}))",
             ]
         elif types[column] == "date":
             tests.append(f"({value} >= {low}::DATE - 2 AND {value} <= {high}::DATE + 1)")
@@ -94,7 +100,7 @@ def _due(tables: Tables, name: str, after: datetime, until: datetime) -> str | N
 
 
 def newly_visible(tables: Tables, names: Iterable[str], after: datetime, until: datetime) -> list[str]:
-    """Those of the tables that show rows at one moment, and not at an earlier one, which were there before."""
+    """Those of the tables that have rows with an instant between two moments."""
     found = []
     low, high = (f"{literal(moment.isoformat())}::TIMESTAMPTZ" for moment in (after, until))
     for name in names:
@@ -117,9 +123,7 @@ def counts(tables: Tables, names: Mapping[str, int], as_of: datetime) -> pl.Data
             shown = f"coalesce({identifier(str(since))} <= {literal(as_of.isoformat())}::TIMESTAMPTZ, true)"
             known = f"count(*) FILTER ({shown})"
         source = f"{tables.home}.crm.{identifier(name)}"
-        lines.append(
-            f"SELECT {place}::USMALLINT AS name, {known} AS known, count(*) AS \"rows\" FROM {source}"
-        )
+        lines.append(f'SELECT {place}::USMALLINT AS name, {known} AS known, count(*) AS "rows" FROM {source}')
     if not lines:
         return pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
     found: pl.DataFrame = tables.connection.sql(" UNION ALL ".join(lines)).pl()
