@@ -27,7 +27,7 @@ from crmmining.tables.merging import Merge, read_changes
 from crmmining.tables.parts import Joint, seen
 from crmmining.tables.paths import Part
 from crmmining.tables.sql import identifier
-from crmmining.tables.touching import broadcast, counts, due, newly_visible, touched, unlinked
+from crmmining.tables.touching import broadcast, counts, due, kin, newly_visible, touched
 
 MOST, MANY = 0.5, 1_000  # share of the cases, and number, beyond which telling all of them again is less work
 ACCOUNT = pl.Schema(
@@ -240,7 +240,7 @@ class _Refresh:
         """Complete the touched cases, and note the rows to be looked at whatever they lead to."""
         after, until = self._window(tables)
         moved = self._merge.moved
-        gone = {name: one.gone for name, one in moved.items() if one.gone}
+        gone = {name: [one.gone] for name, one in moved.items() if one.gone}
         fresh = {name: [one.fresh] for name, one in moved.items() if one.fresh}
         paths = [task.part.paths for task in self._partly()]
         names = {name for path in paths for name in path if name not in broadcast(path)} & set(tables.columns)
@@ -264,14 +264,8 @@ class _Refresh:
                 .unique()
                 .sort()
             )
-            own = places(tables, task.process)
-            also = unlinked(tables, task.part, gone, own)
-            for name in own:
-                keys = [also[name]] if name in also else []
-                keys += [self._keys(tables, task.part, name, relation) for relation in mine.get(name, ())]
-                if keys:
-                    also[name] = pl.concat(keys).unique().sort()
-            task.also = also
+            known = {name: [*mine.get(name, ()), *gone.get(name, ())] for name in task.part.paths}
+            task.also = kin(tables, task.part, known, places(tables, task.process))
             if len(task.touched) > max(MANY, MOST * task.before.log.partitions[0].cases.height):
                 task.reason = "more than half of the cases are touched"
 

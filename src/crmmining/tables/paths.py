@@ -203,6 +203,27 @@ class Part:
                 found.append(f"{identifier(way.column)} IN ({inside})")
         return found
 
+    def passed(self, rows: Mapping[str, Sequence[str]], place: str) -> dict[str, list[str]]:
+        """Queries per table for the records that the ways of rows pass through, and those among the rows.
+
+        Of the root, whose columns are looked into, they give the values looked for, whoever has them.
+        """
+        found: dict[str, list[str]] = {}
+        for table in self.paths:
+            for way in self.ways(table):
+                for at, (hop, column) in enumerate(way.hops):
+                    queries = found.setdefault(hop, [f"SELECT * FROM {one}" for one in rows.get(hop, ())])
+                    for relation in rows.get(table, ()):
+                        start = f"SELECT {identifier(way.column)} AS value FROM {relation}"
+                        values = self._follow(start, way.hops[:at], place)
+                        queries.append(
+                            f"SELECT value AS {identifier(column)} FROM ({values}) AS found (value)"
+                            if hop == self.root
+                            else f"SELECT * FROM {place}.{identifier(hop)} "
+                            f"WHERE {identifier(self.key(hop))} IN ({values})"
+                        )
+        return {hop: list(dict.fromkeys(queries)) for hop, queries in found.items() if queries}
+
     def _tails(self, rows: Collection[str]) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
         """(table, column, what it leads on to) of every way that begins in or passes through these tables."""
         found: dict[tuple[str, str, tuple[tuple[str, str], ...]], None] = {}

@@ -39,18 +39,28 @@ def _records(tables: Tables, part: Part, found: pl.Series, rows: Relations) -> p
     return there.cast(pl.String)
 
 
-def unlinked(
-    tables: Tables, part: Part, gone: Mapping[str, str], names: Collection[str]
-) -> dict[str, pl.Series]:
-    """Keys of rows of tables whose way passes through rows that are gone, or were something else."""
-    place, found = f"{tables.home}.crm", {}
+def kin(tables: Tables, part: Part, rows: Relations, names: Collection[str]) -> dict[str, pl.Series]:
+    """Keys of rows of tables (`names`) that are to be looked at with `rows`, whatever they lead to.
+
+    These are the records that the ways of rows pass through, and all rows whose ways pass through these: what
+    a row tells, or why it tells nothing, may depend on others of its record, even where that is of no case.
+    """
+    con, place = tables.connection, f"{tables.home}.crm"
+    passed = {}
+    for hop, queries in part.passed(rows, place).items():
+        relation = f"{INCOMING}.moves.{identifier(f'{hop} passed for {part.root}')}"
+        none = f"SELECT * FROM {place}.{identifier(hop)} WHERE false"
+        con.execute(f"CREATE OR REPLACE TABLE {relation} AS {' UNION BY NAME '.join([none, *queries])}")
+        passed[hop] = relation
+    found: dict[str, pl.Series] = {}
     for name in names:
-        if conditions := part.passing(name, gone, place):
-            key, source = identifier(part.key(name)), f"{place}.{identifier(name)}"
-            query = " UNION ".join(
-                f"SELECT {key} FROM {source} WHERE {condition}" for condition in conditions
-            )
-            keys: pl.Series = tables.connection.sql(query).pl().to_series()
+        key, source = identifier(part.key(name)), f"{place}.{identifier(name)}"
+        several = [f"SELECT {key} FROM {source} WHERE {way}" for way in part.passing(name, passed, place)]
+        if name in passed:
+            several.append(f"SELECT {key} FROM {passed[name]}")
+        several += [f"SELECT {key} FROM {relation}" for relation in rows.get(name, ())]
+        if several:
+            keys: pl.Series = con.sql(" UNION ".join(several)).pl().to_series()
             found[name] = keys.cast(pl.String)
     return found
 
