@@ -29,14 +29,14 @@ UNTIL = "2025-12-28T18:00:00"  # a hundredth of the rows is of later, or has cha
 SHARE = 0.01
 SET_UP = {"User", "UserRole", "Group", "Profile", "RecordType", "Product2", "Solution", "Campaign"}
 HEADING = "Refresh"
-TEMPLATE = """{rows:,} rows of a simulated CRM of about {events:,} events (seed {seed}), of which {changed} have changed.
-{machine}, Python {python}; {packages}.
+TEMPLATE = """{rows:,} rows of a simulated CRM of about {events:,} events (seed {seed}), of which have changed
+{changed}. {machine}, Python {python}; {packages}.
 
-`full run` is connect, four logs and the scorecard of all KPIs. `refresh` merges the changed rows and tells the
-touched cases again; the first one of a connection also asks which columns processes read. Results equal a
-rebuild of the merged source: {equal}.
+`full run` is connect, four logs and the scorecard of all KPIs. `refresh` merges the changed rows and tells
+the touched cases again; the first one of a connection also asks which columns processes read. That results
+equal a rebuild of the merged source is {equal}.
 
-| changed rows | cases told again | full run, s | refresh, s | scorecard after it, s | refresh / full run | of processor seconds | goal |
+| changed | cases told | full run, s | refresh, s | scorecard, s | refresh / full | processor | goal |
 |---|---:|---:|---:|---:|---:|---:|---:|
 {lines}
 
