@@ -92,9 +92,9 @@ def turn(source: Path, changes: Path, merged: Path) -> Figures:
     timed("refresh", lambda: accounts.append(crm.refresh(changes)))
     timed("scorecard", crm.scorecard)
     lines = accounts[0].filter(scope="process")
-    found["cases"] = lines["cases"].sum()
+    found["cases"] = float(lines["cases"].sum())
     found["of"] = sum(crm.event_log(name).cases.height for name in crm.processes)
-    found["all"] = lines["rebuilt"].str.starts_with("all").sum()
+    found["all"] = float(lines["rebuilt"].str.starts_with("all").sum())
     check(crm, cm.connect(merged))
     return found
 

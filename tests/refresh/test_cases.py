@@ -9,9 +9,9 @@ import crmmining as cm
 from .conftest import Tables, Write, merged, rebuilt, rows, same_logs
 
 STAMPS = "Id CreatedDate SystemModstamp IsDeleted"
-USER = "Id Name UserType IsActive"
+USER = "Id Name UserType IsActive Title"
 BASE: Tables = {
-    "User": rows(USER, "005000000000001, Ann, Standard, true", "005000000000002, Bob, Standard, true"),
+    "User": rows(USER, "005000000000001, Ann, Standard, true, Boss", "005000000000002, Bob, Standard, true,"),
     "Account": rows(
         f"{STAMPS} MasterRecordId Name OwnerId",
         *(
@@ -178,13 +178,13 @@ STEPS: dict[str, Step] = {
     ),
     "a new user": (
         "case",
-        more("User", "005000000000003, Cyd, Standard, true"),
+        more("User", "005000000000003, Cyd, Standard, true,"),
         {},
         {"case": (4, EVERY.format("User"))},
     ),
     "a user in columns that nobody reads": (
         "case",
-        changed("User", "005000000000001"),
+        changed("User", "005000000000001", Title="Queen"),
         {},
         {"case": (0, "none")},
     ),

@@ -167,6 +167,11 @@ BAD: dict[str, tuple[Tables, Mapping[str, Sequence[str]], str]] = {
     ),
     "nobody knows the table": ({}, {"Oportunity": ["006000000000001"]}, "'Oportunity'"),
     "no Id": ({}, {"Opportunity": ["x"]}, "deleted names 'x' of Opportunity, which is no Salesforce Id"),
+    "both at once": (
+        {"Opportunity": rows(DEAL, "006000000000001, 2024-01-01, Won, 1")},
+        {"Opportunity": ["006000000000001"]},
+        "Opportunity: 006000000000001AAA is supplied and deleted at once",
+    ),
     "no key": ({}, {"_CEL_CURRENCIES": ["EUR"]}, "whose rows have no key"),
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 import pyarrow as pa
 
+from crmmining.errors import SourceError
 from crmmining.tables.ids import normalise
 from crmmining.tables.model import INCOMING, Tables
 from crmmining.tables.rows import Loaded, orphaned, waiting
@@ -181,6 +182,10 @@ class Settler:
                 none,
                 pl.Series("key", [None] * same, dtype=pl.String),
             )
+        if loaded is not None and deleted is not None:
+            supplied = pl.concat([self._series(f"SELECT {self._key} FROM {came}"), self._new_aside["key"]])
+            if len(both := deleted.filter(deleted.is_in(supplied.implode()))):
+                raise SourceError(f"{name}: {both[0]} is supplied and deleted at once; leave it out of one")
         keys = [self._new_aside["key"], *([] if deleted is None else [deleted])]
         self._con.register("keys given", pl.DataFrame({"key": pl.concat(keys).drop_nulls()}))
         more = f"SELECT {self._key} FROM {came} UNION " if loaded is not None else ""
