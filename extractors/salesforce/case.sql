@@ -245,7 +245,9 @@ FROM touches AS t
 LEFT JOIN case_touches AS o ON o.source_table = t.source_table AND o.Id = t.Id
 WHERE o.is_copy IS NOT FALSE
 UNION ALL
-SELECT 'Account', NULL, 'tells only attributes of its cases';
+SELECT 'Account', NULL, 'tells only attributes of its cases'
+UNION ALL
+SELECT 'AccountHistory', NULL, 'changes the account, not its cases';
 
 -- How attributes changed: the value before the first change, then the value after each. Of the record itself, not of those
 -- merged into it; what people are (team, region) is known only as it is now.

@@ -224,6 +224,10 @@ SELECT 'OpportunityHistory', source_id, 'shows the opportunity as it was created
 UNION ALL
 SELECT 'LeadHistory', NULL, 'changes the lead, not the opportunity'
 UNION ALL
+SELECT 'AccountHistory', NULL, 'changes the account, not the opportunity'
+UNION ALL
+FROM mails_aside
+UNION ALL
 SELECT 'Opportunity', Id, 'deleted row' FROM Opportunity WHERE IsDeleted
 UNION ALL
 SELECT 'Lead', Id, CASE WHEN IsDeleted THEN 'deleted row' WHEN ConvertedOpportunityId IS NULL

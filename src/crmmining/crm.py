@@ -1,9 +1,8 @@
 """Crm: the one handle a person holds; thin methods over the floors below."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,13 +10,15 @@ import duckdb
 import polars as pl
 
 from crmmining import availability, disclosure, extract, measure, quality, show, sources, tables
-from crmmining import store as kept
 from crmmining.definitions import Catalogue, Kpi, read_catalogue
 from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
 from crmmining.eventlog import Engine, EventLog
 from crmmining.imperfections import imperfections
 from crmmining.moments import Moment, instant
+from crmmining.opening import Opened, opened
 from crmmining.periods import PERIODS, Period
+from crmmining.refreshing import refresh
+from crmmining.sources import Reading
 
 Words = str | Sequence[str] | None
 
@@ -65,53 +66,11 @@ def connect(
     if minimum_group is not None and minimum_group < 1:
         raise CrmMiningError(f"minimum_group is {minimum_group}, but must be a number of cases, 1 or more")
     catalogue = read_catalogue(crm, extractors=extractors, kpis=kpis)
-    spec, org = catalogue.source, catalogue.source.org
-    reading = (table_names, datetime_format, pseudonymise, extracted_at)
-    if kept.is_store(source, store):
-        if reading != ("{}", None, None, None):
-            raise CrmMiningError(
-                f"{source} is a store, whose tables were read already: table_names, datetime_format, "
-                "pseudonymise and extracted_at belong to its source"
-            )
-        opened = kept.open_store(Path(str(source)).expanduser(), spec, memory)
-        return Crm(
-            opened.tables, catalogue, opened.source, minimum_group=minimum_group, store=opened, engine=engine
-        )
-    extracted = org.extracted_at if extracted_at is None else extracted_at
-    taken = None if extracted is None else instant(extracted, org.time_zone)
-    roots = {process.root for process in catalogue.processes.values()}
-    supplied = sources.read(source, table_names=table_names)
-    name = Path(source).resolve().name if isinstance(source, str | Path) else "DuckDB connection"
-
-    def load(
-        what: Sequence[tables.RawTable] | tables.Supply, connection: duckdb.DuckDBPyConnection
-    ) -> tables.Tables:
-        return tables.load(
-            what,
-            spec,
-            connection,
-            max_quarantine=max_quarantine,
-            datetime_format=datetime_format,
-            roots=roots,
-            key=pseudonymise,
-            extracted_at=taken,
-        )
-
-    if store is None:
-        return Crm(load(supplied, tables.database(memory)), catalogue, name, minimum_group=minimum_group)
-    supply = tables.judge(supplied, spec, roots)
-    formats = [datetime_format] if isinstance(datetime_format, str) else list(datetime_format or ())
-    made_from = [
-        *supply.facts,
-        sorted(roots),
-        max_quarantine,
-        formats,
-        None if pseudonymise is None else tables.key_mark(pseudonymise),
-        None if taken is None else taken.isoformat(),
-    ]
-    folder, read = Path(store).expanduser(), partial(load, supply)
-    made = kept.keep(folder, spec, memory=memory, made_from=made_from, source=name, load=read)
-    return Crm(made.tables, catalogue, name, minimum_group=minimum_group, store=made, engine=engine)
+    reading = Reading(table_names, datetime_format, max_quarantine)
+    found = opened(
+        source, catalogue, reading, key=pseudonymise, extracted_at=extracted_at, store=store, memory=memory
+    )
+    return Crm(found, catalogue, minimum_group=minimum_group, engine=engine)
 
 
 class Crm:
@@ -119,21 +78,19 @@ class Crm:
 
     def __init__(
         self,
-        loaded: tables.Tables,
+        found: Opened,
         catalogue: Catalogue,
-        source: str,
         *,
         minimum_group: int | None = None,
-        store: kept.Store | None = None,
         engine: Engine | None = None,
     ) -> None:
-        self.source = source
+        self.tables, self.source, self._reading, self._store = found
         self.minimum_group = minimum_group
-        self.tables = loaded
         self.definitions = catalogue
-        self._store = store
         self._engine = engine
         self._logs: dict[tuple[str, datetime], EventLog] = {}
+        self._read: dict[str, dict[str, set[str]]] = {}  # columns that matter, once it was asked
+        self._told: dict[tuple[str, datetime], extract.Told] = {}
 
     def __repr__(self) -> str:
         clock = "none" if self.tables.clock is None else f"{self.tables.clock:%Y-%m-%dT%H:%M:%SZ}"
@@ -170,14 +127,56 @@ class Crm:
         ('2024-06-30T00:00:00+00:00', True)
         """
         key = (process, self.known_at(as_of))
-        if key not in self._logs:
-            definition, stages = self.definitions.process(process), self.definitions.stages
-            if self._store is None:
-                log = extract.build(self.tables, definition, key[1], stages)
-            else:
+        definition, stages = self.definitions.process(process), self.definitions.stages
+        if self._store is not None:
+            if key not in self._logs:
                 log = self._store.log(definition, key[1], stages, self._engine)
-            self._logs[key] = replace(log, minimum_group=self.minimum_group)
-        return self._logs[key]
+                self._logs[key] = replace(log, minimum_group=self.minimum_group)
+            return self._logs[key]
+        if key not in self._told:
+            told = extract.told_log(self.tables, definition, key[1], stages)
+            self._told[key] = told._replace(log=replace(told.log, minimum_group=self.minimum_group))
+        return self._told[key].log
+
+    def refresh(
+        self,
+        changes: str | Path | duckdb.DuckDBPyConnection | None = None,
+        *,
+        deleted: Mapping[str, Sequence[str]] | None = None,
+        extracted_at: Moment | None = None,
+    ) -> pl.DataFrame:
+        """Merge changed rows in, and tell the cases that they touch again; the rest stays as it was.
+
+        `changes` is a source as `connect` takes it, read with the same options: rows that are new or have
+        changed, of some tables or all. A row takes the place of what was known of its key, a table without a
+        key is replaced as a whole; whole tables do no harm. `deleted` holds the keys, per table, of rows that
+        are gone. Where `extracted_at` was stated, state it anew for rows that came later.
+
+        Afterwards all is as if `connect` had read the merged source; logs handed out before stay what they
+        were. Columns: scope (table, process), name; per table rows new, changed, unchanged, deleted and
+        quarantined; per process cases (told again) and rebuilt (`cases`, `none` or `all: <reason>`). Raises
+        `SourceError` and `DefinitionError`, and then everything is as it was.
+
+        >>> crm = connect("data/sample")
+        >>> _, task = crm.event_log("case"), crm.state("Task").filter(pl.col("WhatId").str.starts_with("500"))
+        >>> done = crm.refresh(deleted={"Task": [task["Id"][0]]})
+        >>> done.filter(pl.col("cases") > 0).select("name", "cases", "rebuilt").rows()
+        [('case', 1, 'cases')]
+        """
+        zone, taken = self.definitions.source.org.time_zone, self.tables.extracted_at
+        done = refresh(
+            self.tables,
+            self.definitions,
+            {name: told for (name, moment), told in self._told.items() if moment == self.tables.clock},
+            [] if changes is None else sources.read(changes, table_names=self._reading.table_names),
+            deleted=deleted or {},
+            reading=self._reading,
+            extracted_at=taken if extracted_at is None else instant(extracted_at, zone),
+            read=self._read,
+        )
+        self.tables = done.tables
+        self._told = {(name, told.log.as_of): told for name, told in done.logs.items()}
+        return done.account
 
     def state(self, table: str, *, at: Moment | None = None) -> pl.DataFrame:
         """The records of a table as they were at a moment (default: `clock`), deleted ones left out.

@@ -1,4 +1,4 @@
-"""Moments as people write them: dates, times, text."""
+"""Moments as people write them: an instant, a day, or a text that is one of these."""
 
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
@@ -10,7 +10,11 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 
 
 def instant(value: Moment, time_zone: str) -> datetime:
-    """The instant in UTC that a moment stands for; raises `CrmMiningError` when it stands for none."""
+    """The instant in UTC that a moment stands for; raises `CrmMiningError` when it stands for none.
+
+    >>> instant("2024-06-30", "Europe/Berlin").isoformat()
+    '2024-06-29T22:00:00+00:00'
+    """
     wrong = CrmMiningError(
         f"'{value}' is no moment from 1900 to 2199; write it as 2024-06-30 or 2024-06-30T12:00:00+00:00"
     )

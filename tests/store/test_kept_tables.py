@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 
 import crmmining as cm
 from crmmining import sources, tables
+from crmmining.opening import Opened
 
 Write = Callable[..., Path]
 ROOTS = {"Account", "Lead", "Opportunity", "Case"}
@@ -24,7 +25,8 @@ def reopened(
         tables.keep(tables.load(sources.read(sample_folder), catalogue.source, writing, roots=ROOTS))
     with duckdb.connect() as reading:
         reading.execute(f"ATTACH '{file}' AS kept (READ_ONLY)")
-        yield cm.Crm(tables.reopen(reading, "kept", catalogue.source), catalogue, "sample")
+        found = Opened(tables.reopen(reading, "kept", catalogue.source), "sample", sources.AS_IT_IS, None)
+        yield cm.Crm(found, catalogue)
 
 
 def test_nothing_that_is_known_of_tables_is_lost(sample: cm.Crm, reopened: cm.Crm) -> None:

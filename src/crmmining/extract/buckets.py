@@ -100,9 +100,9 @@ def tell_bucket(order: Order, bucket: Bucket) -> Written:
     part = _part(tables, process, bucket)
     show(tables, process, order.as_of, order.stages, part)
     with transaction(con, process.name, process.sql, "READ ONLY", keep=False):
-        telling.tell(con, process, order.as_of, part)
+        telling.tell(con, process, order.as_of, None if part is None else part.cases)
         told = _settled(tables, process, telling.events(con, process, "case_id"), part)
-        silent = rows.silent(con, tables, process, told) if rows.own(tables, process) else None
+        silent = rows.silences(con, tables, process, told) if rows.own(tables, process) else None
         lost = _lost(told, part)
         whole, names = coded(tables, process, order.as_of, told.drop("case_id"))
     frames = {EVENTS: whole.events, CASES: whole.cases, VALUES: whole.values, SILENT: silent, LOST: lost}

@@ -1,6 +1,7 @@
 """One process's log: what its SQL tells, coded, with an account of every row."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -13,6 +14,7 @@ from crmmining.extract import rows, telling
 from crmmining.extract.phases import show, transaction
 from crmmining.kernels import coding, saves
 from crmmining.tables import Tables
+from crmmining.tables.parts import Joint
 from crmmining.tables.paths import Part
 from crmmining.tables.sql import literal
 
@@ -39,16 +41,37 @@ def build(
     Raises `SourceError` when the process's root table or required columns are missing and `DefinitionError`
     when its SQL fails, writes to the source's tables or emits what its TOML does not declare.
     """
-    refuse_lacking(tables, process)
     part = None if only is None else Part(tables.spec, tables.columns, process.root, process.paths, only)
+    return told_log(tables, process, as_of, stages, part, only).log
+
+
+class Told(NamedTuple):
+    """A log, and what became of the rows that are not in it."""
+
+    log: EventLog
+    fates: rows.Fates
+
+
+def told_log(  # noqa: PLR0917  what `build` is asked, and what is shown
+    tables: Tables,
+    process: Process,
+    as_of: datetime,
+    stages: pl.DataFrame,
+    part: Part | Joint | None = None,
+    only: pl.Series | None = None,
+) -> Told:
+    """The log of one process, of all cases or of `only` those of the `part` shown, with the fates of rows."""
+    refuse_lacking(tables, process)
     con = tables.connection
     show(tables, process, as_of, stages, part)
     with transaction(con, process.name, process.sql, "READ ONLY", keep=False):
-        telling.tell(con, process, as_of, part)
+        telling.tell(con, process, as_of, only)
         told = telling.events(con, process)
-        account = rows.account(con, tables, process, told)
+        fates = rows.fates(con, tables, process, told)
         whole, names = coded(tables, process, as_of, told)
-    return EventLog(process, as_of, names, (whole,), account, switched_off(tables, process))
+    account = rows.account(tables, process, fates, whole.sizes[1])
+    log = EventLog(process, as_of, names, (whole,), account, switched_off(tables, process))
+    return Told(log, fates)
 
 
 def refuse_lacking(tables: Tables, process: Process) -> None:

@@ -109,7 +109,7 @@ def _told(  # noqa: PLR0917  what `evidence` is asked, and where the row was fou
     part = None if earlier or cases.is_empty() else replace(every, cases=cases, row=row)
     show(tables, process, as_of, stages, part)
     with transaction(con, process.name, process.sql, "READ ONLY", keep=False):
-        tell(con, process, as_of, part)
+        tell(con, process, as_of, None if part is None else part.cases)
         words = {"row": row, "name": name, "no_rule": NO_RULE, "later": LATER}
         key = identifier(tables.spec.tables[name].key)
         query = _TOLD.format(

@@ -20,6 +20,7 @@ from crmmining.definitions import Process
 from crmmining.definitions.process import text_hash
 from crmmining.errors import CrmMiningError, DefinitionError
 from crmmining.tables import Tables
+from crmmining.tables.parts import Joint
 from crmmining.tables.paths import Part
 from crmmining.tables.sql import identifier, literal
 
@@ -41,24 +42,14 @@ WHERE database_name = 'temp' AND NOT internal AND function_type IN ('macro', 'ta
 
 
 def show(
-    tables: Tables, process: Process, as_of: datetime, stages: pl.DataFrame, part: Part | None = None
+    tables: Tables, process: Process, as_of: datetime, stages: pl.DataFrame, part: Part | Joint | None = None
 ) -> None:
     """Let the SQL of `process` see the CRM as it was known at `as_of`; with a part, only what its cases take.
 
     Raises `DefinitionError` when the SQL that processes share fails or writes where it must not.
     """
-    con, org = tables.connection, tables.spec.org
-    variables = {"time_zone": org.time_zone, **org.money}
-    for name, value in variables.items():
-        con.execute(f"SET VARIABLE {name} = $value", {"value": value})
-    census = text_hash([process.census, variables])
-    if _mark(con, _CENSUS) != census:
-        _forget(con)
-        tables.view_whole()
-        with transaction(con, "census", process.census, "READ ONLY"):
-            con.execute(process.census)
-            con.execute(_marked(_CENSUS, census))
-            _note(con, "census")
+    con = tables.connection
+    census = _take_census(tables, process)
     whole = text_hash([census, process.history, None if part is None else part.facts])
     if _mark(con, _WHOLE) != whole:
         _forget(con, "census")
@@ -74,6 +65,40 @@ def show(
             con.execute(process.shared)
             con.execute(_marked(_AS_OF, known))
     con.execute(f"USE {tables.desk}.as_of")
+
+
+def _take_census(tables: Tables, process: Process) -> str:
+    """Know of all records what must be known, unless it is; the mark of what it was made from."""
+    con, org = tables.connection, tables.spec.org
+    variables = {"time_zone": org.time_zone, **org.money}
+    for name, value in variables.items():
+        con.execute(f"SET VARIABLE {name} = $value", {"value": value})
+    census = text_hash([process.census, variables])
+    if _mark(con, _CENSUS) != census:
+        _forget(con)
+        tables.view_whole()
+        with transaction(con, "census", process.census, "READ ONLY"):
+            con.execute(process.census)
+            con.execute(_marked(_CENSUS, census))
+            _note(con, "census")
+    return census
+
+
+def census(tables: Tables, process: Process) -> dict[str, pl.DataFrame]:
+    """What must be known of all records: every table and view the census makes, rows in order."""
+    _take_census(tables, process)
+    con = tables.connection
+    made = con.sql(f"FROM {_MADE} WHERE phase = 'census' AND kind IN ('TABLE', 'VIEW') ORDER BY ALL").pl()
+    names = [name for name in made["name"] if f'temp."{name}"' not in {_CENSUS, _MADE}]
+    return {name: con.sql(f"FROM temp.{identifier(name)} ORDER BY ALL").pl() for name in names}
+
+
+def forget(tables: Tables) -> None:
+    """Forget all that phases made, for the tables are others now."""
+    con = tables.connection
+    con.execute(f"USE {tables.home}")
+    _forget(con)
+    con.execute("DETACH DATABASE IF EXISTS whole")
 
 
 def _run_history(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

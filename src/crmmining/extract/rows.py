@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -13,6 +14,7 @@ from crmmining.tables.sql import identifier, literal
 
 NO_RULE = "NO RULE tells it"
 LATER = "not known yet"
+AFTER = "after as_of"  # as the SQL of telling says
 _NONE = pl.lit([], pl.List(pl.String))
 
 # Rows that tell no event of the log; each has a reason, the process's own or that of an event set aside. An
@@ -38,44 +40,58 @@ LEFT JOIN (
 ) AS d ON d.name = s.name
 {each}
 """
-_REASONS = """
-SELECT name, reason, count(*) AS "rows", min(id, 3) AS examples FROM ({why}) AS found GROUP BY ALL
-"""
 _EACH = "GROUP BY s.name, s.id"
+_REASONS = "CREATE OR REPLACE TEMP TABLE log_reasons AS "
 _KNOWN = """
 SELECT {name}::USMALLINT AS name, (SELECT count(*) FROM as_of.{table}) AS known,
   (SELECT count(*) FROM whole.{table}) AS "rows"
 """
 
 
-def account(
-    con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, events: pl.DataFrame
-) -> pl.DataFrame:
-    """What the log leaves of the process's `events` and of the rows of its own tables.
+class Fates(NamedTuple):
+    """What became of rows, tables by their place among the paths of the process.
 
-    Columns: table, disposition (used, filtered), reason, rows, examples (three Ids). Per table the rows add
-    up to those there are. A row is used when it tells an event of the log; what the process's SQL says of it
-    in view `unused` is the reason when it tells none (of several the first by name), else why its event is
-    not in the log, else what `unused` says of all rows of its table.
+    silent: name, id, reason (Categorical) of every known row that tells no event of the log; reasons: name,
+    reason, rows and examples (the three first Ids) of these. lost: name, source_id, reason, case_id and at
+    (when it can be known) of events that are not in the log. counts: name, known, rows per table. `traced`:
+    every event told names its row and the table.
     """
-    lost = _lost(events)
-    lines = [events_line(process, events.height - lost.height, lost)]
-    mine = own(tables, process)
-    if not mine:
-        return lines[0]
-    place = {name: list(process.paths).index(name) for name in mine}
-    counts = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
-    with _silent(con, tables, process, events, lost):
-        known = con.sql(counts).pl()
-        silent = con.sql("SELECT name, count(*) AS silent FROM log_silent GROUP BY name").pl()
-        known = known.join(silent, on="name", how="left").with_columns(pl.col("silent").fill_null(0))
-        reasons = _reasons(con, known["silent"].sum())
-    names = dict(zip(place.values(), place, strict=True))
-    lines.append(rows_lines(process, names, known, reasons))
-    return pl.concat(lines)
+
+    silent: pl.DataFrame
+    reasons: pl.DataFrame
+    lost: pl.DataFrame
+    counts: pl.DataFrame
+    traced: bool
 
 
-def silent(
+def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, events: pl.DataFrame) -> Fates:
+    """What became of the rows shown and of the `events` they told.
+
+    A row is used when it tells an event of the log; what the process's SQL says of it in view `unused` is the
+    reason when it tells none (of several the first by name), else why its event is not in the log, else what
+    `unused` says of all rows of its table.
+    """
+    told = pl.col("reason").is_null()
+    at = pl.max_horizontal("occurred_at", "recorded_at").alias("at")
+    lost = events.filter(~told).select(
+        pl.col("source_table").alias("name"), "source_id", pl.col("reason").cast(pl.String), "case_ix", at
+    )
+    ids: pl.Series = con.sql("SELECT case_id FROM log_cases ORDER BY case_ix").pl().to_series()
+    lost = lost.with_columns(ids.gather(lost["case_ix"]).alias("case_id")).drop("case_ix")
+    traced = events.select((pl.col("source_id").is_null() | pl.col("source_table").is_null()).any()).item()
+    place = places(tables, process)
+    empty = {"name": pl.UInt16, "id": pl.String, "reason": pl.Categorical}
+    if not place:
+        counts = pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
+        silent = pl.DataFrame(schema=empty)
+        return Fates(silent, smallest(silent), lost, counts, not traced)
+    known = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
+    with _shown(con, tables, process, events, lost):
+        silent, reasons = _reasons(con)
+        return Fates(silent, reasons, lost, con.sql(known).pl(), not traced)
+
+
+def silences(
     con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, events: pl.DataFrame
 ) -> pl.DataFrame:
     """The rows of its own tables that told no event of the log, and what each kind of reason says of them.
@@ -83,20 +99,15 @@ def silent(
     Columns: name (place among the paths), id, own (of the row itself), event (of events not in the log),
     general (of all rows of the table); null where there is none, of several the first by name.
     """
+    lost = events.filter(pl.col("reason").is_not_null())
     columns = "min(u.reason) AS own, min(e.reason) AS event, min(d.reason) AS general"
-    with _silent(con, tables, process, events, _lost(events)):
+    with _shown(con, tables, process, events, lost.rename({"source_table": "name"})):
         found: pl.DataFrame = con.sql(_WHY.format(reason=columns, each=_EACH)).pl()
     return found
 
 
-def _lost(events: pl.DataFrame) -> pl.DataFrame:
-    """Events that are not in the log."""
-    lost = events.filter(pl.col("reason").is_not_null())
-    return lost.select(pl.col("source_table").alias("name"), "source_id", "reason")
-
-
 @contextmanager
-def _silent(
+def _shown(
     con: duckdb.DuckDBPyConnection,
     tables: Tables,
     process: Process,
@@ -107,20 +118,83 @@ def _silent(
     with_id = pl.col("source_id").is_not_null()
     told = events.filter(pl.col("reason").is_null() & with_id)
     con.register("events told", told.select(pl.col("source_table").alias("name"), "source_id"))
-    con.register("events lost", lost.filter(with_id))
+    con.register("events lost", lost.filter(with_id).select("name", "source_id", "reason"))
     every = " UNION ALL ".join(
-        _ROW.format(
-            name=list(process.paths).index(name),
-            key=identifier(tables.spec.tables[name].key),
-            table=identifier(name),
-        )
-        for name in own(tables, process)
+        _ROW.format(name=at, key=identifier(tables.spec.tables[name].key), table=identifier(name))
+        for name, at in places(tables, process).items()
     )
     con.execute(_SILENT.format(rows=every))
     con.execute(_EXPLAINED.format(names=tables_type(process)))
     yield
     con.unregister("events told")
     con.unregister("events lost")
+
+
+def smallest(silent: pl.DataFrame) -> pl.DataFrame:
+    """How many rows have a reason, and the first three: name, reason, rows, examples."""
+    return (
+        silent.group_by("name", pl.col("reason").cast(pl.String))
+        .agg(rows=pl.len().cast(pl.Int64), examples=pl.col("id").bottom_k(3).sort())
+        .sort("name", "reason")
+    )
+
+
+def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
+    """Fates in which those of the rows that were looked at again (name, id) are the `fresh` ones.
+
+    `counts` are those of `fresh`.
+    """
+    # Numbers tell first which rows it can be; then texts tell which they are.
+    maybe = before.silent["id"].hash().is_in(looked_at["id"].hash().unique().implode())
+    met = before.silent.filter(maybe)
+    theirs = fresh.silent.join(looked_at, on=["name", "id"], how="semi")
+    left = met.join(looked_at, on=["name", "id"], how="anti")
+    silent = pl.concat([before.silent.filter(~maybe), left, theirs])
+    rows, row = ["name", "source_id"], ["name", "id"]
+    lost = pl.concat(
+        [
+            before.lost.join(looked_at, how="anti", left_on=rows, right_on=row),
+            fresh.lost.join(looked_at, how="semi", left_on=rows, right_on=row),
+        ]
+    )
+    reasons = _reasons_after(before.reasons, silent, looked_at, theirs)
+    return Fates(silent, reasons, lost, fresh.counts, fresh.traced)
+
+
+def _reasons_after(
+    before: pl.DataFrame, silent: pl.DataFrame, looked_at: pl.DataFrame, fresh: pl.DataFrame
+) -> pl.DataFrame:
+    """The reasons of silent rows, all counted; only where an example is gone others are looked for."""
+    counted = silent.group_by("name", "reason").agg(rows=pl.len().cast(pl.Int64))
+    counted = counted.with_columns(pl.col("reason").cast(pl.String))
+    old = before.select("name", "reason", id="examples").explode("id", empty_as_null=False)
+    stay = old.join(looked_at, on=["name", "id"], how="anti")
+    new = smallest(fresh).select("name", "reason", id="examples").explode("id", empty_as_null=False)
+    seen = pl.concat([stay, new]).group_by("name", "reason").agg(examples=pl.col("id").bottom_k(3).sort())
+    poorer = old.join(looked_at, on=["name", "id"], how="semi").select("name", "reason").unique()
+    again = silent.with_columns(pl.col("reason").cast(pl.String)).join(
+        poorer, on=["name", "reason"], how="semi"
+    )
+    if not poorer.is_empty():
+        renewed = smallest(again).select("name", "reason", "examples")
+        seen = pl.concat([seen.join(poorer, on=["name", "reason"], how="anti"), renewed])
+    return counted.join(seen, on=["name", "reason"], how="left").sort("name", "reason")
+
+
+def account(tables: Tables, process: Process, found: Fates, told: int) -> pl.DataFrame:
+    """What a log of so many events leaves of the rows of the process's own tables.
+
+    Columns: table, disposition (used, filtered), reason, rows, examples (three Ids). Per table the rows add
+    up to those there are.
+    """
+    lines = [events_line(process, told, found.lost)]
+    place = places(tables, process)
+    if not place:
+        return lines[0]
+    silent = found.reasons.group_by("name").agg(silent=pl.col("rows").sum())
+    known = found.counts.join(silent, on="name", how="left").with_columns(pl.col("silent").fill_null(0))
+    names = {at: name for name, at in place.items()}
+    return pl.concat([*lines, rows_lines(process, names, known, found.reasons)])
 
 
 def rows_lines(
@@ -165,17 +239,33 @@ def own(tables: Tables, process: Process) -> list[str]:
     ]
 
 
+def places(tables: Tables, process: Process) -> dict[str, int]:
+    """The process's own tables with their places among its paths."""
+    return {name: list(process.paths).index(name) for name in own(tables, process)}
+
+
 def tables_type(process: Process) -> str:
     """The SQL type of the names of a process's tables."""
     return f"ENUM ({', '.join(map(literal, process.paths))})"
 
 
-def _reasons(con: duckdb.DuckDBPyConnection, silent: int) -> pl.DataFrame:
-    """Silent rows by table and reason; where a row has several, what is first by name counts."""
+def _reasons(con: duckdb.DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Silent rows with their reason, and the reasons; of several the first by name counts."""
     otherwise = f"d.reason, {literal(NO_RULE)}"
-    why = _WHY.format(reason=f"coalesce(u.reason, e.reason, {otherwise}) AS reason", each="")
-    found: pl.DataFrame = con.sql(_REASONS.format(why=why)).pl()
-    if found["rows"].sum() > silent:
-        first = f"coalesce(min(u.reason), min(e.reason), min(d.reason), {literal(NO_RULE)}) AS reason"
-        found = con.sql(_REASONS.format(why=_WHY.format(reason=first, each=_EACH))).pl()
-    return found
+    con.execute(
+        _REASONS + _WHY.format(reason=f"coalesce(u.reason, e.reason, {otherwise}) AS reason", each="")
+    )
+    counted = "SELECT (SELECT count(*) FROM log_reasons) > (SELECT count(*) FROM log_silent)"
+    if con.sql(counted).pl().item():
+        reason = f"coalesce(min(u.reason), min(e.reason), min(d.reason), {literal(NO_RULE)}) AS reason"
+        con.execute(_REASONS + _WHY.format(reason=reason, each=_EACH))
+    reasons: pl.DataFrame = con.sql(
+        'SELECT name, reason, count(*) AS "rows", min(id, 3) AS examples FROM log_reasons GROUP BY ALL '
+        "ORDER BY name, reason"
+    ).pl()
+    words = reasons["reason"].unique().sort() if reasons.height else pl.Series([NO_RULE])
+    kind = f"ENUM ({', '.join(map(literal, words))})"
+    rows: pl.DataFrame = con.sql(
+        f"SELECT name, id, enum_code(reason::{kind})::USMALLINT AS reason FROM log_reasons"  # noqa: S608
+    ).pl()
+    return rows.with_columns(rows["reason"].cat.to(pl.Enum(words)).cast(pl.Categorical())), reasons

@@ -15,7 +15,6 @@ import polars as pl
 from crmmining.definitions import Process
 from crmmining.errors import DefinitionError
 from crmmining.extract.rows import tables_type
-from crmmining.tables.paths import Part
 from crmmining.tables.sql import identifier, literal
 
 Types = Mapping[str, pl.DataType]
@@ -56,6 +55,22 @@ _OPTIONAL: Mapping[str, Types] = {  # views a process may do without
     "unused": {"source_table": _TEXT, "source_id": _TEXT, "reason": _TEXT},
 }
 
+VIEWS = ("cases", "events", *_OPTIONAL)
+# How the types that views must have are called in DuckDB.
+_PLAIN: Types = {
+    "VARCHAR": _TEXT,
+    "TIMESTAMP WITH TIME ZONE": _INSTANT,
+    "BOOLEAN": pl.Boolean(),
+    "BIGINT": pl.Int64(),
+    "DOUBLE": pl.Float64(),
+    "INTEGER": pl.Int32(),
+    "TINYINT": pl.Int8(),
+    "UTINYINT": pl.UInt8(),
+    "USMALLINT": pl.UInt16(),
+    "UINTEGER": pl.UInt32(),
+    "DATE": pl.Date(),
+}
+
 _LOG_CASES = """
 CREATE TEMP TABLE log_cases AS
 SELECT (row_number() OVER (ORDER BY case_id) - 1)::UINTEGER AS case_ix, * FROM cases {which}
@@ -82,8 +97,13 @@ FROM log_events
 """
 
 
-def tell(con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, part: Part | None) -> None:
-    """Run the SQL of `process` and show what it tells; raises `DefinitionError` with its views' faults."""
+def tell(
+    con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, only: pl.Series | None = None
+) -> None:
+    """Run the SQL of `process` and show what it tells, of all cases or only those with these Ids.
+
+    Raises `DefinitionError` with its views' faults.
+    """
     con.register("levels given", pl.DataFrame(process.ranked, schema=_LEVELS, orient="row"))
     con.execute('CREATE OR REPLACE TEMP TABLE levels AS FROM "levels given"')
     con.unregister("levels given")
@@ -102,8 +122,8 @@ def tell(con: duckdb.DuckDBPyConnection, process: Process, as_of: datetime, part
     faults += [f"view 'cases' has the derived column '{name}'" for name in taken]
     refuse(process, faults)
     which, others = "", ""
-    if part is not None:
-        con.register("cases asked for", pl.DataFrame({"id": part.cases.cast(pl.String)}))
+    if only is not None:
+        con.register("cases asked for", pl.DataFrame({"id": only.cast(pl.String)}))
         con.execute('CREATE TEMP TABLE log_asked AS FROM "cases asked for"')
         con.unregister("cases asked for")
         which = "WHERE case_id IN (FROM log_asked)"
@@ -134,7 +154,7 @@ def events(con: duckdb.DuckDBPyConnection, process: Process, *more: str) -> pl.D
 
 def _add(con: duckdb.DuckDBPyConnection) -> None:
     """Let views `more_cases`, `more_events`, ... of further SQL files add to the process's own views."""
-    for view in ("cases", "events", *_OPTIONAL):
+    for view in VIEWS:
         if not _there(con, f"more_{view}"):
             continue
         con.execute(f"ALTER VIEW {view} RENAME TO own_{view}")
@@ -205,5 +225,9 @@ def _there(con: duckdb.DuckDBPyConnection, view: str) -> bool:
 
 
 def _schema(con: duckdb.DuckDBPyConnection, view: str) -> Mapping[str, pl.DataType]:
-    empty: pl.DataFrame = con.sql(f"FROM {identifier(view)} LIMIT 0").pl()
-    return empty.schema
+    empty = con.sql(f"FROM {identifier(view)} LIMIT 0")
+    kinds = [str(kind) for kind in empty.types]
+    if all(kind in _PLAIN for kind in kinds):  # known without a plan
+        return {name: _PLAIN[kind] for name, kind in zip(empty.columns, kinds, strict=True)}
+    frame: pl.DataFrame = empty.pl()
+    return frame.schema

@@ -1,8 +1,9 @@
 """Where tables come from: a folder of CSV or Parquet files, a DuckDB file, an open DuckDB connection."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -14,11 +15,22 @@ from crmmining.sources.relations import relations
 from crmmining.tables import RawTable
 from crmmining.tables.names import table_name
 
-__all__ = ["Source", "read"]
+__all__ = ["AS_IT_IS", "Reading", "Source", "read"]
 
 Source = str | Path | duckdb.DuckDBPyConnection
 _KINDS: dict[str, type[CsvFile] | type[ParquetFile]] = {".csv": CsvFile, ".parquet": ParquetFile}
 _OFFERED = "Give a folder of .csv or .parquet files, one DuckDB file, or an open DuckDB connection."
+
+
+class Reading(NamedTuple):
+    """How a source is read: the options of `connect` that changes of it are read with, too."""
+
+    table_names: str = "{}"
+    datetime_format: str | Sequence[str] | None = None
+    max_quarantine: float = 0.01
+
+
+AS_IT_IS = Reading()
 
 
 def read(source: Source, *, table_names: str = "{}") -> list[RawTable]:

@@ -12,6 +12,8 @@ from crmmining.tables.rows import Finding
 from crmmining.tables.spec import PeopleSpec, SourceSpec
 from crmmining.tables.sql import identifier, literal
 
+NOBODY = "[people] automated states who is no user of the source"
+
 
 def list_automated(
     connection: duckdb.DuckDBPyConnection, spec: SourceSpec, columns: Mapping[str, Collection[str]]
@@ -30,8 +32,7 @@ def list_automated(
     connection.unregister("automated given")
     if people is None or not unknown:
         return []
-    text = "[people] automated states who is no user of the source"
-    return [Finding(table=people.table, finding=text, examples=tuple(unknown[:3]))]
+    return [Finding(table=people.table, finding=NOBODY, examples=tuple(unknown[:3]))]
 
 
 def _found(

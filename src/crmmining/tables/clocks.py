@@ -14,6 +14,8 @@ from crmmining.tables.spec import SourceSpec
 from crmmining.tables.sql import identifier, literal
 
 _DAY = timedelta(days=1)
+LATER = "stamped after extracted_at"  # begin what is said of clocks
+LAGGING = "the newest row is of"
 
 
 def read_clocks(
@@ -41,10 +43,7 @@ def read_clocks(
     findings = []
     for name, clock, future, examples in rows:
         if future:
-            text = (
-                f"stamped after extracted_at ({extracted_at:%Y-%m-%d %H:%M} UTC): "
-                "not known at any as_of, or changed since"
-            )
+            text = f"{LATER} ({extracted_at:%Y-%m-%d %H:%M} UTC): not known at any as_of, or changed since"
             findings.append(Finding(table=name, finding=text, rows=future, examples=tuple(examples)))
         lag = timedelta() if clock is None else newest - clock
         if (
@@ -53,7 +52,7 @@ def read_clocks(
             and lag > _longest_pause(connection, name, spec, columns)
         ):
             text = (
-                f"the newest row is of {clock:%Y-%m-%d %H:%M} UTC, {lag / _DAY:.1f} days before the newest "
+                f"{LAGGING} {clock:%Y-%m-%d %H:%M} UTC, {lag / _DAY:.1f} days before the newest "
                 "of all tables, a longer pause than ever"
             )
             findings.append(Finding(table=name, finding=text))

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 
 from crmmining.errors import SourceError
-from crmmining.tables.rows import Finding, Loaded
+from crmmining.tables.rows import Finding, Loaded, waiting
 from crmmining.tables.spec import SourceSpec, TableSpec
 from crmmining.tables.sql import identifier, literal
 
@@ -80,6 +80,7 @@ def pseudonymise(
             f'UPDATE crm_load.quarantine SET id = {people.shown_key(name, "id")}, "value" = NULL, '
             f'"row" = NULL WHERE "table" = {literal(name)}'
         )
+        connection.execute(f"DROP TABLE IF EXISTS {waiting(name)}")
     connection.execute(f"UPDATE crm_load.automated SET Id = {people.shown_key(people.stated.table, 'Id')}")
     everyone = connection.sql("SELECT count(*) FROM crm_load.people").pl().item()
     connection.execute("DROP TABLE crm_load.people")

@@ -1,6 +1,7 @@
 """Supplied tables into canonical ones: all of them, or nothing at all."""
+# ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -18,8 +19,9 @@ from crmmining.tables.plan import Assignment, Plan, make_plan
 from crmmining.tables.raw import Evidence, InputFile, RawTable
 from crmmining.tables.rows import Finding, Loaded, RowLoader
 from crmmining.tables.spec import SourceSpec
+from crmmining.tables.sql import identifier
 
-_QUALITY = pl.Schema(
+QUALITY = pl.Schema(
     {
         "table": pl.String(),
         "disposition": pl.String(),
@@ -44,7 +46,7 @@ class Supply:
     def facts(self) -> list[object]:
         """What there is to be read, down to the hash of every table, in a form that JSON knows."""
         read = [
-            _input(table, 0, self.evidence[table.name].sha256)
+            input_file(table, 0, self.evidence[table.name].sha256)
             for table in sorted(self.plan.assignments, key=lambda one: one.name)
         ]
         return [*(asdict(one) for one in [*read, *self.plan.unused]), *self.plan.remarks]
@@ -53,7 +55,7 @@ class Supply:
 def judge(raw_tables: Sequence[RawTable], spec: SourceSpec, roots: Collection[str] = ()) -> Supply:
     """Say what is read as which table, judge and hash it; raises SourceError for all faults at once."""
     plan = make_plan(raw_tables, spec, roots)
-    return Supply(plan, _inspect(plan.assignments))
+    return Supply(plan, inspect(plan.assignments))
 
 
 def load(
@@ -109,7 +111,7 @@ def load(
     return tables
 
 
-def _inspect(assignments: Sequence[Assignment]) -> dict[str, Evidence]:
+def inspect(assignments: Sequence[Assignment]) -> dict[str, Evidence]:
     """Judge every table before any is read, so that all that cannot be read is named at once."""
     evidence: dict[str, Evidence] = {}
     faults = []
@@ -121,6 +123,16 @@ def _inspect(assignments: Sequence[Assignment]) -> dict[str, Evidence]:
     if faults:
         raise SourceError("the input cannot be used:\n  " + "\n  ".join(faults))
     return evidence
+
+
+def make_room(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make schema `crm` for rows that can be trusted, and `crm_load` for what else is kept of a load."""
+    connection.execute("CREATE SCHEMA crm")
+    connection.execute("CREATE SCHEMA crm_load")
+    connection.execute(
+        'CREATE TABLE crm_load.quarantine ("table" VARCHAR, source_row BIGINT, id VARCHAR, reason VARCHAR, '
+        '"value" VARCHAR, "row" VARCHAR)'
+    )
 
 
 def _load(
@@ -135,12 +147,7 @@ def _load(
     hidden: bool,
     extracted_at: datetime | None,
 ) -> Tables:
-    connection.execute("CREATE SCHEMA crm")
-    connection.execute("CREATE SCHEMA crm_load")
-    connection.execute(
-        'CREATE TABLE crm_load.quarantine ("table" VARCHAR, source_row BIGINT, id VARCHAR, reason VARCHAR, '
-        '"value" VARCHAR, "row" VARCHAR)'
-    )
+    make_room(connection)
     findings = [Finding(table=table, finding=text, examples=names) for table, text, names in plan.remarks]
     inputs = list(plan.unused)
     loaded: dict[str, Loaded] = {}
@@ -151,10 +158,10 @@ def _load(
             table,
             salesforce_ids=spec.id_format == "salesforce",
             formats=formats,
-            parent_key=_parent_key(table, spec, columns),
+            parents=_parents(table, spec, columns),
         )
         loaded[table.name] = loader.load()
-        _refuse_lost_rows(table, loaded[table.name].rows, evidence[table.name].rows)
+        refuse_lost_rows(table, loaded[table.name].rows, evidence[table.name].rows)
         columns[table.name] = tuple(table.columns)
         validate(
             connection,
@@ -164,13 +171,23 @@ def _load(
             salesforce_ids=spec.id_format == "salesforce",
         )
         findings += [Finding(table=table.name, finding=text) for text in evidence[table.name].remarks]
-        inputs.append(_input(table, loaded[table.name].rows, evidence[table.name].sha256))
+        inputs.append(input_file(table, loaded[table.name].rows, evidence[table.name].sha256))
     unknown = list_automated(connection, spec, columns)
     if hidden:
         loaded, said = pseudonymise(connection, spec, columns, loaded)
         unknown = [*said, *(replace(one, examples=()) for one in unknown)]
     findings += [*unknown, *(one for name in loaded for one in loaded[name].findings)]
-    _refuse_spoilt(connection, plan, loaded, max_quarantine, roots)
+    counts = [
+        (
+            table.name,
+            table.raw.origin,
+            loaded[table.name].fates.filter(disposition="quarantined").height,
+            loaded[table.name].rows,
+        )
+        for table in plan.assignments
+        if table.name in roots
+    ]
+    refuse_spoilt(connection, counts, max_quarantine)
     clocks, newest, odd = read_clocks(connection, spec, columns, extracted_at)
     findings += odd
     order = {name: at for at, name in enumerate(spec.tables)}
@@ -182,7 +199,7 @@ def _load(
         extracted_at=extracted_at,
         pseudonymised=hidden,
         quality=_quality({name: loaded[name] for name in order if name in loaded}),
-        findings=_finding_rows(findings, order),
+        findings=finding_rows(findings, order),
         inputs=sorted(
             inputs, key=lambda file: (file.name is None, order.get(file.name or "", 0), file.origin)
         ),
@@ -190,13 +207,16 @@ def _load(
     )
 
 
-def _parent_key(table: Assignment, spec: SourceSpec, loaded: Collection[str]) -> str | None:
-    """The key column of a table's parent, when that table was loaded."""
+def _parents(table: Assignment, spec: SourceSpec, loaded: Collection[str]) -> str | None:
+    """SQL for the keys of a table's parents, when these were loaded."""
     parent = table.spec.parent
-    return spec.tables[parent.table].key if parent and parent.table in loaded else None
+    if parent is None or parent.table not in loaded:
+        return None
+    return f"SELECT {identifier(spec.tables[parent.table].key)} FROM crm.{identifier(parent.table)}"
 
 
-def _input(table: Assignment, rows: int, sha256: str) -> InputFile:
+def input_file(table: Assignment, rows: int, sha256: str) -> InputFile:
+    """A table that was read, for the record."""
     return InputFile(
         name=table.name,
         origin=table.raw.origin,
@@ -207,7 +227,8 @@ def _input(table: Assignment, rows: int, sha256: str) -> InputFile:
     )
 
 
-def _refuse_lost_rows(table: Assignment, rows: int, expected: int | None) -> None:
+def refuse_lost_rows(table: Assignment, rows: int, expected: int | None) -> None:
+    """Refuse a table of which other rows were read than its source counts."""
     if expected is not None and rows != expected:
         raise SourceError(
             f"{table.raw.origin}: {rows:,} rows were read where its line ends and quotes make {expected:,}. "
@@ -215,24 +236,21 @@ def _refuse_lost_rows(table: Assignment, rows: int, expected: int | None) -> Non
         )
 
 
-def _refuse_spoilt(
+def refuse_spoilt(
     connection: duckdb.DuckDBPyConnection,
-    plan: Plan,
-    loaded: dict[str, Loaded],
+    counts: Iterable[tuple[str, str, int, int]],
     max_quarantine: float,
-    roots: Collection[str],
 ) -> None:
+    """Refuse the input when of a table (name, origin, rows set aside, rows) too much would be set aside."""
     faults = []
-    for table in plan.assignments:
-        fates = loaded[table.name].fates.filter(disposition="quarantined")
-        rows = loaded[table.name].rows
-        if table.name not in roots or fates.height <= max_quarantine * rows:
+    for name, origin, aside, rows in counts:
+        if aside <= max_quarantine * rows:
             continue
         faults.append(
-            f"{table.name} ({table.raw.origin}): {fates.height:,} of {rows:,} rows cannot be trusted, "
+            f"{name} ({origin}): {aside:,} of {rows:,} rows cannot be trusted, "
             f"more than max_quarantine={max_quarantine:g} allows"
         )
-        faults.extend(_reasons(connection, table.name))
+        faults.extend(_reasons(connection, name))
     if faults:
         raise SourceError("too many rows would be set aside:\n  " + "\n  ".join(faults) + _advice(faults))
 
@@ -263,7 +281,7 @@ def _quality(loaded: dict[str, Loaded]) -> pl.DataFrame:
     for name, result in loaded.items():
         parts.append(
             pl.DataFrame(
-                [(name, "used", None, result.rows - result.fates.height, [])], schema=_QUALITY, orient="row"
+                [(name, "used", None, result.rows - result.fates.height, [])], schema=QUALITY, orient="row"
             )
         )
         parts.append(
@@ -275,10 +293,11 @@ def _quality(loaded: dict[str, Loaded]) -> pl.DataFrame:
             .sort("disposition", "reason")
             .select(pl.lit(name).alias("table"), "disposition", "reason", "rows", "examples")
         )
-    return pl.concat(parts) if parts else pl.DataFrame(schema=_QUALITY)
+    return pl.concat(parts) if parts else pl.DataFrame(schema=QUALITY)
 
 
-def _finding_rows(findings: list[Finding], order: dict[str, int]) -> pl.DataFrame:
+def finding_rows(findings: Sequence[Finding], order: Mapping[str, int]) -> pl.DataFrame:
+    """Findings as a frame, by table in the order given."""
     ordered = sorted(findings, key=lambda one: (order.get(one.table, len(order)), one.table, one.finding))
     rows = [(one.table, one.finding, one.rows, list(one.examples)) for one in ordered]
     return pl.DataFrame(rows, schema=_FINDINGS, orient="row")

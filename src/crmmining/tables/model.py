@@ -9,12 +9,14 @@ import polars as pl
 
 from crmmining.tables import tracking
 from crmmining.tables.casts import SQL_TYPES
+from crmmining.tables.parts import Joint
 from crmmining.tables.paths import Part
 from crmmining.tables.raw import InputFile
 from crmmining.tables.spec import SourceSpec, TableSpec
 from crmmining.tables.sql import identifier, literal
 
 CLOCK_COLUMNS = ("CreatedDate", "SystemModstamp")
+INCOMING = "incoming"  # the database of rows that are about to be merged in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ class Tables:
         table, _, column = need.partition(".")
         return table in self.columns and (not column or column in self.columns[table])
 
-    def view_whole(self, part: Part | None = None) -> None:
+    def view_whole(self, part: Part | Joint | None = None) -> None:
         """Make database `whole` show every declared table, all its rows or those of a part, and select it.
 
         Each table has every declared column: what was not supplied is a typed null, and a table that was not
@@ -124,7 +126,9 @@ class Tables:
     @property
     def home(self) -> str:
         """The database that holds the canonical tables."""
-        schemas = self.connection.sql("FROM duckdb_schemas() WHERE schema_name = 'crm'").pl()
+        schemas = self.connection.sql(
+            f"FROM duckdb_schemas() WHERE schema_name = 'crm' AND database_name <> {literal(INCOMING)}"
+        ).pl()
         return identifier(schemas["database_name"].item())
 
     @property
@@ -132,7 +136,8 @@ class Tables:
         """The database where views of the tables are made: their own, or `memory` where that is only read."""
         text = (
             "SELECT readonly FROM duckdb_databases() WHERE database_name IN "
-            "(SELECT database_name FROM duckdb_schemas() WHERE schema_name = 'crm')"
+            "(SELECT database_name FROM duckdb_schemas() "
+            f"WHERE schema_name = 'crm' AND database_name <> {literal(INCOMING)})"
         )
         return "memory" if self.connection.sql(text).pl().item() else self.home
 

@@ -12,7 +12,7 @@ further ones: merged records, records that share a touch.
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -91,6 +91,7 @@ class Part:
     cases: pl.Series
     row: str | None = None  # a row to be seen whatever case it leads to
     astray: bool = False  # instead, the rows that lead to no record of the root at all
+    chosen: str = CHOSEN  # where the records are noted that the cases cannot be told without
 
     @property
     def facts(self) -> list[object]:
@@ -99,87 +100,172 @@ class Part:
 
     def choose(self, connection: duckdb.DuckDBPyConnection, place: str) -> None:
         """Gather the Ids of the records of the root that the cases cannot be told without."""
-        key = identifier(self._key(self.root))
+        key = identifier(self.key(self.root))
         if self.astray:
             everybody = f"{place}.{identifier(self.root)}"
-            connection.execute(f"CREATE TABLE {CHOSEN} AS SELECT {key} AS id FROM {everybody}")
+            connection.execute(f"CREATE TABLE {self.chosen} AS SELECT {key} AS id FROM {everybody}")
             return
         connection.register("cases asked for", pl.DataFrame({"id": self.cases.cast(pl.String)}))
         try:
-            connection.execute(f'CREATE TABLE {CHOSEN} AS SELECT DISTINCT id FROM "cases asked for"')
+            connection.execute(f'CREATE TABLE {self.chosen} AS SELECT DISTINCT id FROM "cases asked for"')
         finally:
             connection.unregister("cases asked for")
-        itself = Way(self._key(self.root), ())
-        more = [self._leads(way, place) for way in self._ways(self.root) if way != itself]
+        itself = Way(self.key(self.root), ())
+        more = [self._leads(way, place) for way in self.ways(self.root) if way != itself]
         if not more:
             return
         step = (
-            f"INSERT INTO {CHOSEN} SELECT {key} FROM {place}.{identifier(self.root)} "
-            f"WHERE ({' OR '.join(more)}) AND {key} NOT IN (SELECT id FROM {CHOSEN}) RETURNING id"
+            f"INSERT INTO {self.chosen} SELECT {key} FROM {place}.{identifier(self.root)} "
+            f"WHERE ({' OR '.join(more)}) AND {key} NOT IN (SELECT id FROM {self.chosen}) RETURNING id"
         )
         while not connection.sql(step).pl().is_empty():
             pass
 
     def condition(self, table: str, place: str) -> str:
         """Which rows of a table to show; `place` is the schema that holds all of them."""
-        path = self.paths.get(table)
-        if path == BROADCAST:
+        found = self.leading(table, place)
+        if found is None:
             return "true"
-        found = [] if path is None else [self._leads(way, place) for way in self._ways(table)]
-        if self.row is not None and self._key(table) in self.columns.get(table, ()):
-            found.append(f"{identifier(self._key(table))} = {literal(self.row)}")
         # Row by row first, way by way: all columns of the few that are left are read then.
         source = f"{place}.{identifier(table)}"
         rows = " UNION ALL ".join(f"SELECT rowid FROM {source} WHERE {way}" for way in found)
-        if self.astray and path is not None:
+        if self.astray and table in self.paths:
             return f"rowid NOT IN ({rows})" if rows else "true"
         return f"rowid IN ({rows})" if rows else "false"
 
+    def leading(self, table: str, place: str) -> list[str] | None:
+        """Conditions on rows of a table, way by way, that lead to a chosen record; null: all rows do."""
+        path = self.paths.get(table)
+        if path == BROADCAST:
+            return None
+        found = [] if path is None else [self._leads(way, place) for way in self.ways(table)]
+        if self.row is not None and self.key(table) in self.columns.get(table, ()):
+            found.append(f"{identifier(self.key(table))} = {literal(self.row)}")
+        return found
+
     def led_to(self, connection: duckdb.DuckDBPyConnection, table: str, key: str, place: str) -> pl.Series:
         """Ids of all records of the root that the row of `table` with this key leads to, even itself."""
-        found = self._reached(connection, table, pl.Series([key], dtype=pl.String), place)
-        if table == self.root:
-            found = found.append(pl.Series([key]))
-        while True:
-            further = self._reached(connection, self.root, found, place)
-            both = pl.concat([found, further]).unique().sort()
-            if len(both) == len(found.unique()):
-                return both
-            found = both
+        row = (
+            f"SELECT * FROM {place}.{identifier(table)} WHERE {identifier(self.key(table))} = {literal(key)}"
+        )
+        return self.reached(connection, {table: [f"({row})"]}, place)
 
-    def _reached(
-        self, connection: duckdb.DuckDBPyConnection, table: str, keys: pl.Series, place: str
+    def reached(
+        self, connection: duckdb.DuckDBPyConnection, rows: Mapping[str, Sequence[str]], place: str
     ) -> pl.Series:
-        key, source = identifier(self._key(table)), f"{place}.{identifier(table)}"
-        queries = []
-        for way in self._ways(table):
-            query = f"SELECT {identifier(way.column)} FROM {source} WHERE {key} IN (SELECT id FROM known)"
-            for hop, column in way.hops:
-                sought, given = self._key(hop), column
-                if hop == self.root:
-                    sought, given = given, sought
-                query = (
-                    f"SELECT {identifier(given)} FROM {place}.{identifier(hop)} "
-                    f"WHERE {identifier(sought)} IN ({query})"
-                )
-            queries.append(query)
-        if not queries:
-            return keys.clear()
-        connection.register("known", pl.DataFrame({"id": keys}))
-        try:
-            rows: pl.Series = connection.sql(" UNION ".join(queries)).pl().to_series()
-        finally:
-            connection.unregister("known")
-        return rows.drop_nulls().cast(pl.String).alias("id").sort()
+        """Ids of all records of the root that rows lead to, in the state of the tables in `place`; sorted.
 
-    def _key(self, table: str) -> str:
+        `rows` are relations per table, in its columns. Rows of the root lead to themselves; rows that other
+        rows' ways pass through lead where the rest of the way does.
+        """
+        queries = [
+            self._follow(f"SELECT {identifier(column)} FROM {relation}", hops, place)
+            for table, column, hops in self._tails(rows)
+            for relation in rows[table]
+        ]
+        if not queries:
+            return pl.Series("id", [], dtype=pl.String)
+        found: pl.Series = connection.sql(" UNION ".join(queries)).pl().to_series()
+        return self.closed(connection, found, place)
+
+    def closed(self, connection: duckdb.DuckDBPyConnection, found: pl.Series, place: str) -> pl.Series:
+        """`found` and all records of the root that cannot be told without them; sorted, once each."""
+        key = identifier(self.key(self.root))
+        found = found.drop_nulls().cast(pl.String).alias("id").unique().sort()
+        more = [way for way in self.ways(self.root) if way != Way(self.key(self.root), ())]
+        start = "SELECT {} FROM {}.{} WHERE {} IN (SELECT id FROM known)"
+        queries = [
+            self._follow(
+                start.format(identifier(way.column), place, identifier(self.root), key), way.hops, place
+            )
+            for way in more
+        ]
+        while queries:
+            connection.register("known", found.to_frame())
+            try:
+                further: pl.Series = connection.sql(" UNION ".join(queries)).pl().to_series()
+            finally:
+                connection.unregister("known")
+            both = pl.concat([found, further.drop_nulls().cast(pl.String).alias("id")]).unique().sort()
+            if len(both) == len(found):
+                break
+            found = both
+        return found
+
+    def passing(self, table: str, rows: Mapping[str, str], place: str) -> list[str]:
+        """Conditions on rows of a table whose ways pass through `rows`, a relation per table they pass."""
+        found = []
+        for way in self.ways(table):
+            before = [way.column, *(column for _, column in way.hops)]
+            for at, (hop, column) in enumerate(way.hops):
+                if hop not in rows:
+                    continue
+                value = column if hop == self.root else self.key(hop)
+                inside = f"SELECT {identifier(value)} FROM {rows[hop]}"
+                for (link, _), given in reversed(list(zip(way.hops[:at], before[1:], strict=False))):
+                    inside = (
+                        f"SELECT {identifier(self.key(link))} FROM {place}.{identifier(link)} "
+                        f"WHERE {identifier(given)} IN ({inside})"
+                    )
+                found.append(f"{identifier(way.column)} IN ({inside})")
+        return found
+
+    def passed(self, rows: Mapping[str, Sequence[str]], place: str) -> dict[str, list[str]]:
+        """Queries per table for the records that the ways of rows pass through, and those among the rows.
+
+        Of the root, whose columns are looked into, they give the values looked for, whoever has them.
+        """
+        found: dict[str, list[str]] = {}
+        for table in self.paths:
+            for way in self.ways(table):
+                for at, (hop, column) in enumerate(way.hops):
+                    queries = found.setdefault(hop, [f"SELECT * FROM {one}" for one in rows.get(hop, ())])
+                    for relation in rows.get(table, ()):
+                        start = f"SELECT {identifier(way.column)} AS value FROM {relation}"
+                        values = self._follow(start, way.hops[:at], place)
+                        queries.append(
+                            f"SELECT value AS {identifier(column)} FROM ({values}) AS found (value)"
+                            if hop == self.root
+                            else f"SELECT * FROM {place}.{identifier(hop)} "
+                            f"WHERE {identifier(self.key(hop))} IN ({values})"
+                        )
+        return {hop: list(dict.fromkeys(queries)) for hop, queries in found.items() if queries}
+
+    def _tails(self, rows: Collection[str]) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
+        """(table, column, what it leads on to) of every way that begins in or passes through these tables."""
+        found: dict[tuple[str, str, tuple[tuple[str, str], ...]], None] = {}
+        if self.root in rows:
+            found[self.root, self.key(self.root), ()] = None
+        for table in self.paths:
+            for way in self.ways(table):
+                if table in rows:
+                    found[table, way.column, way.hops] = None
+                for at, (hop, column) in enumerate(way.hops):
+                    if hop in rows and hop != self.root:
+                        found[hop, column, way.hops[at + 1 :]] = None
+        return list(found)
+
+    def _follow(self, query: str, hops: Sequence[tuple[str, str]], place: str) -> str:
+        """SQL for where the values of a query lead."""
+        for hop, column in hops:
+            sought, given = self.key(hop), column
+            if hop == self.root:
+                sought, given = given, sought
+            query = (
+                f"SELECT {identifier(given)} FROM {place}.{identifier(hop)} "
+                f"WHERE {identifier(sought)} IN ({query})"
+            )
+        return query
+
+    def key(self, table: str) -> str:
+        """The key column of a table."""
         return self.spec.tables[table].key
 
-    def _ways(self, table: str) -> list[Way]:
+    def ways(self, table: str) -> list[Way]:
         """The ways of a table whose columns were all supplied: no other can lead anywhere."""
         path = self.paths.get(table, BROADCAST)
         there = [
-            (way, [(table, way.column), *way.hops, *((hop, self._key(hop)) for hop, _ in way.hops)])
+            (way, [(table, way.column), *way.hops, *((hop, self.key(hop)) for hop, _ in way.hops)])
             for way in ways(path)
         ]
         return [
@@ -192,12 +278,12 @@ class Part:
         """Whether a way leads from a row to a chosen record."""
         value = identifier(way.column)
         if not way.hops:
-            return f"{value} IN (SELECT id FROM {CHOSEN})"
+            return f"{value} IN (SELECT id FROM {self.chosen})"
         (table, column), *further = way.hops
-        key = identifier(self._key(table))
+        key = identifier(self.key(table))
         source = f"{place}.{identifier(table)}"
         if table == self.root:
-            ours = f"SELECT {identifier(column)} FROM {source} WHERE {key} IN (SELECT id FROM {CHOSEN})"
+            ours = f"SELECT {identifier(column)} FROM {source} WHERE {key} IN (SELECT id FROM {self.chosen})"
             return f"{value} IN ({ours})"
         on = self._leads(Way(column, tuple(further)), place)
         return f"{value} IN (SELECT {key} FROM {source} WHERE {on})"

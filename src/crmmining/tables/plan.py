@@ -49,8 +49,13 @@ class Plan:
     unused: list[InputFile] = field(default_factory=list)
 
 
-def make_plan(raw_tables: Sequence[RawTable], spec: SourceSpec, roots: Collection[str]) -> Plan:
-    """Match supplied tables to declared ones; SourceError lists every collision and missing requirement."""
+def make_plan(
+    raw_tables: Sequence[RawTable], spec: SourceSpec, roots: Collection[str], *, partial: bool = False
+) -> Plan:
+    """Match supplied tables to declared ones; SourceError lists every collision and missing requirement.
+
+    Unless it is `partial`, one of the `roots` must be among them and usable.
+    """
     known = {canonical(name): name for name in spec.tables}
     plan = Plan()
     faults: list[str] = []
@@ -81,7 +86,7 @@ def make_plan(raw_tables: Sequence[RawTable], spec: SourceSpec, roots: Collectio
             origins = ", ".join(one.raw.origin for one in several)
             faults.append(f"{name}: supplied more than once ({origins}); leave one of them out")
     plan.assignments = [found[name][0] for name in spec.parents_first if name in found]
-    faults = faults or _unusable_roots(plan, spec, roots)
+    faults = faults or ([] if partial else _unusable_roots(plan, spec, roots))
     if faults:
         raise SourceError("the input cannot be used:\n  " + "\n  ".join(faults))
     plan.remarks.extend(_remarks(plan.assignments, roots))

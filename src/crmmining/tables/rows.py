@@ -12,7 +12,7 @@ import pyarrow as pa
 from crmmining.tables.casts import cast, keep, keeps, time_of_day
 from crmmining.tables.ids import irregular, normalise
 from crmmining.tables.plan import Assignment
-from crmmining.tables.spec import ColumnType
+from crmmining.tables.spec import ColumnType, ParentSpec
 from crmmining.tables.sql import identifier, literal
 
 _BATCH = 1 << 20  # rows whose Ids are looked at together
@@ -37,6 +37,16 @@ _FATE = pl.Schema(
 )
 
 
+def waiting(table: str) -> str:
+    """Where the rows of a table wait whose parent is not known, typed; there is none where no row does."""
+    return f"crm_load.{identifier(f'waiting {table}')}"
+
+
+def orphaned(parent: ParentSpec) -> str:
+    """Why such a row is in quarantine."""
+    return f"{parent.column} names no known {parent.table}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """Something noticed that moves no row; `rows` is null where it is not about rows."""
@@ -57,7 +67,10 @@ class Loaded:
 
 
 class RowLoader:
-    """Loads one table; rules apply in the order of `load`, and the first that hits a row decides its fate."""
+    """Loads one table; rules apply in the order of `load`, and the first that hits a row decides its fate.
+
+    `parents` is SQL for the keys of all parents there are; none where the parents' table was not supplied.
+    """
 
     def __init__(
         self,
@@ -66,7 +79,7 @@ class RowLoader:
         *,
         salesforce_ids: bool,
         formats: tuple[str, ...],
-        parent_key: str | None,
+        parents: str | None,
     ) -> None:
         self._connection = connection
         self._table = table
@@ -77,7 +90,7 @@ class RowLoader:
         self._key_sql = identifier(self._key) if self._key else "NULL::VARCHAR"
         self._salesforce_ids = salesforce_ids
         self._formats = formats
-        self._parent_key = parent_key
+        self._parents = parents
         self._fates = pl.DataFrame(schema=_FATE)
         self._findings: list[Finding] = []
         self._first = 0
@@ -234,17 +247,25 @@ class RowLoader:
         self._condemn(rows.filter(~pl.col("same")), "quarantined", f"same {self._key}, different values")
 
     def _part_orphans(self) -> None:
+        """Set rows aside whose parent is not known, and keep them as they would be read: it may yet come."""
         parent = self._table.spec.parent
-        if parent is None or self._parent_key is None or parent.column not in self._types:
+        if parent is None or self._parents is None or parent.column not in self._types:
             return
-        known = f"SELECT {identifier(self._parent_key)} FROM crm.{identifier(parent.table)}"
         column = identifier(parent.column)
         with self._standing() as standing:
             orphans = self._query(
                 f"SELECT t.rowid AS row, {self._key_sql} AS key {standing} "
-                f"WHERE {column} IS NOT NULL AND {column} NOT IN ({known})"
+                f"WHERE {column} IS NOT NULL AND {column} NOT IN ({self._parents})"
             )
-        self._condemn(orphans, "quarantined", f"{parent.column} names no known {parent.table}", parent.column)
+        if orphans.is_empty():
+            return
+        self._condemn(orphans, "quarantined", orphaned(parent), parent.column)
+        columns = ", ".join(identifier(name) for name in self._types)
+        with self._shown(_FATES, orphans):
+            self._connection.execute(
+                f"CREATE TABLE {waiting(self._table.name)} AS "
+                f"SELECT {columns} FROM {self._target} WHERE rowid IN (SELECT row FROM {_FATES})"
+            )
 
     def _keep_the_others(self) -> None:
         if not self._fates.is_empty():

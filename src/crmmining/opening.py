@@ -1,0 +1,81 @@
+"""Opening a CRM: its tables loaded into memory, or kept in a store and opened from there."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from crmmining import sources, tables
+from crmmining import store as kept
+from crmmining.definitions import Catalogue
+from crmmining.errors import CrmMiningError
+from crmmining.moments import Moment, instant
+from crmmining.sources import AS_IT_IS, Reading
+
+
+class Opened(NamedTuple):
+    """The tables of a CRM, what their source is called, how it was read, and the store that keeps them."""
+
+    tables: tables.Tables
+    source: str
+    reading: Reading
+    store: kept.Store | None
+
+
+def opened(
+    source: sources.Source,
+    catalogue: Catalogue,
+    reading: Reading,
+    *,
+    key: str | bytes | None,
+    extracted_at: Moment | None,
+    store: str | Path | None,
+    memory: str,
+) -> Opened:
+    """Load a source, or open the store that it is or that keeps it; see `crmmining.connect`."""
+    spec, org = catalogue.source, catalogue.source.org
+    if kept.is_store(source, store):
+        if reading[:2] != AS_IT_IS[:2] or key is not None or extracted_at is not None:
+            raise CrmMiningError(
+                f"{source} is a store, whose tables were read already: table_names, datetime_format, "
+                "pseudonymise and extracted_at belong to its source"
+            )
+        found = kept.open_store(Path(str(source)).expanduser(), spec, memory)
+        return Opened(found.tables, found.source, reading, found)
+    extracted = org.extracted_at if extracted_at is None else extracted_at
+    taken = None if extracted is None else instant(extracted, org.time_zone)
+    roots = {process.root for process in catalogue.processes.values()}
+    supplied = sources.read(source, table_names=reading.table_names)
+    name = Path(source).resolve().name if isinstance(source, str | Path) else "DuckDB connection"
+
+    def load(
+        what: Sequence[tables.RawTable] | tables.Supply, connection: duckdb.DuckDBPyConnection
+    ) -> tables.Tables:
+        return tables.load(
+            what,
+            spec,
+            connection,
+            max_quarantine=reading.max_quarantine,
+            datetime_format=reading.datetime_format,
+            roots=roots,
+            key=key,
+            extracted_at=taken,
+        )
+
+    if store is None:
+        return Opened(load(supplied, tables.database(memory)), name, reading, None)
+    supply = tables.judge(supplied, spec, roots)
+    formats = reading.datetime_format or ()
+    made_from = [
+        *supply.facts,
+        sorted(roots),
+        reading.max_quarantine,
+        [formats] if isinstance(formats, str) else list(formats),
+        None if key is None else tables.key_mark(key),
+        None if taken is None else taken.isoformat(),
+    ]
+    folder, read = Path(store).expanduser(), partial(load, supply)
+    made = kept.keep(folder, spec, memory=memory, made_from=made_from, source=name, load=read)
+    return Opened(made.tables, name, reading, made)
