@@ -22,8 +22,12 @@ from crmmining.eventlog.replacing import Replaced, appended, recoded
 from crmmining.extract import Told, told_log
 from crmmining.extract.phases import census, forget, show
 from crmmining.extract.reading import Columns, columns_read
+<<<<<<< HEAD
 from crmmining.extract.rows import AFTER, account, places, revised
 from crmmining.sources import Reading
+=======
+from crmmining.extract.rows import AFTER, account, mute, places, revised, speaks
+>>>>>>> refresh
 from crmmining.tables import RawTable, Tables
 from crmmining.tables.merging import Merge, read_changes
 from crmmining.tables.parts import Joint, seen
@@ -286,20 +290,26 @@ class _Refresh:
         if not busy:
             return logs
         first = next(iter(busy.values())).process
-        joint = self._joint(busy)
+        quiet = {name: mute(task.before.fates) for name, task in busy.items()}
+        joint = self._joint(busy, quiet)
         show(tables, first, moment, self._stages, joint)
         looked_at = {name: self._seen(tables, task) for name, task in busy.items()}
         for name, task in busy.items():
             task.touched = pl.concat([task.touched, joint.further[name]]).unique().sort()
         for name, task in busy.items():
             fresh = told_log(tables, task.process, moment, self._stages, joint, task.touched)
-            logs[name] = self._told_again(tables, task, fresh, looked_at[name])
+            if speaks(quiet[name], fresh.fates, looked_at[name], fresh.log.partitions[0].events):
+                task.reason = "a table tells something for the first time"
+            else:
+                logs[name] = self._told_again(tables, task, fresh, looked_at[name])
         return logs
 
-    def _joint(self, tasks: Mapping[str, _Task]) -> Joint:
+    def _joint(self, tasks: Mapping[str, _Task], quiet: Mapping[str, pl.DataFrame]) -> Joint:
+        paths = {name: list(task.process.paths) for name, task in tasks.items()}
         return Joint(
             {name: replace(task.part, cases=task.touched) for name, task in tasks.items()},
             {name: task.also or {} for name, task in tasks.items()},
+            {name: [paths[name][place] for place in found["name"]] for name, found in quiet.items()},
         )
 
     def _seen(self, tables: Tables, task: _Task) -> pl.DataFrame:

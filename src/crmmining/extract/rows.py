@@ -161,6 +161,25 @@ def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
     return Fates(silent, reasons, lost, fresh.counts, fresh.traced)
 
 
+def mute(found: Fates) -> pl.DataFrame:
+    """Tables none of whose rows tells an event, all for the same reason: name, reason."""
+    silent = found.reasons.group_by("name").agg(pl.len(), pl.col("rows").sum(), pl.col("reason").first())
+    both = found.counts.select("name", "known").join(silent, on="name")
+    return both.filter(len=1, rows=pl.col("known")).select("name", "reason").sort("name")
+
+
+def speaks(quiet: pl.DataFrame, fresh: Fates, looked_at: pl.DataFrame, events: pl.DataFrame) -> bool:
+    """Whether a table that was `quiet` tells an event now, or has a row with another reason."""
+    reasons = fresh.silent.join(looked_at, on=["name", "id"], how="semi").select(
+        "name", pl.col("reason").cast(pl.String)
+    )
+    others = reasons.join(quiet.rename({"reason": "so far"}), on="name").filter(
+        pl.col("reason") != pl.col("so far")
+    )
+    told = events["source_table"].to_physical().is_in(quiet["name"].cast(pl.UInt32).implode())
+    return not others.is_empty() or bool(told.any())
+
+
 def _reasons_after(
     before: pl.DataFrame, silent: pl.DataFrame, looked_at: pl.DataFrame, fresh: pl.DataFrame
 ) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """Parts of several processes seen at once: what each of them takes, looked for together and told apart."""
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -17,6 +17,7 @@ class Joint:
 
     parts: Mapping[str, Part]
     also: Mapping[str, Mapping[str, pl.Series]]
+    mute: Mapping[str, Collection[str]]  # tables whose rows tell nothing, all for the same reason
     further: dict[str, pl.Series] = field(default_factory=dict)  # found when the rows are chosen
 
     @property
@@ -31,14 +32,16 @@ class Joint:
     def choose(self, connection: duckdb.DuckDBPyConnection, place: str) -> None:
         """Note which rows of every table each part sees, and which cases these lead to besides.
 
-        A row tells in all its cases what it tells, or why it tells nothing: so where rows lead to further
-        cases, these are seen, too.
+        A row tells in all its cases what it tells, or why it tells nothing: so where rows of tables that are
+        not mute lead to further cases, these are seen, too.
         """
         for name, part in self.parts.items():
             self._choose(connection, place, name, part, "direct")
             known = f"SELECT id FROM {_chosen(name)}"
             several = {
-                table: rows for table, rows in self._seen(part, name, place) if _may_lead_on(part, table)
+                table: rows
+                for table, rows in self._seen(part, name, place)
+                if table not in self.mute.get(name, ()) and _may_lead_on(part, table)
             }
             found = part.reached(connection, several, place)
             connection.register("cases found", found.to_frame("id"))
