@@ -22,12 +22,8 @@ from crmmining.eventlog.replacing import Replaced, appended, recoded
 from crmmining.extract import Told, told_log
 from crmmining.extract.phases import census, forget, show
 from crmmining.extract.reading import Columns, columns_read
-<<<<<<< HEAD
-from crmmining.extract.rows import AFTER, account, places, revised
-from crmmining.sources import Reading
-=======
 from crmmining.extract.rows import AFTER, account, mute, places, revised, speaks
->>>>>>> refresh
+from crmmining.sources import Reading
 from crmmining.tables import RawTable, Tables
 from crmmining.tables.merging import Merge, read_changes
 from crmmining.tables.parts import Joint, seen
