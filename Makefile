@@ -5,7 +5,7 @@
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-min lint format bench lock clean
+.PHONY: help demo test test-min lint format bench growth lock clean
 
 # The first of these that is Python 3.11 or newer; `make PYTHON=/path/to/python …` says otherwise.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
@@ -47,9 +47,14 @@ format: .venv/.test  ## mend what style and formatting can mend by themselves
 	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 
-bench: .venv/.test  ## the benchmarks, beside pm4py and DuckDB: minutes, and gigabytes of memory
+bench: .venv/.bench  ## the benchmarks, beside their peers: half an hour, and gigabytes of memory
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.build
+	$(BIN)/python -m benchmarks.refresh
+	$(BIN)/python -m benchmarks.out_of_core
+
+growth: .venv/.test  ## how time and memory grow to a billion events: 20 minutes, and 25 GB of disk
+	$(BIN)/python -m benchmarks.growth
 
 lock: .venv/.python  ## resolve anew and rewrite constraints.txt and constraints-min.txt
 	$(BIN)/python .ci/lock.py
@@ -72,6 +77,10 @@ clean:  ## remove the environments, outputs and caches
 
 .venv/.test: .venv/.runtime
 	$(BIN)/python $(PIP) install --constraint constraints.txt --group test
+	@touch $@
+
+.venv/.bench: .venv/.test
+	$(BIN)/python $(PIP) install --constraint constraints.txt --group bench
 	@touch $@
 
 .venv-min/.ready: .venv-min/.python constraints-min.txt pyproject.toml

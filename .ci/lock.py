@@ -13,7 +13,7 @@ HEADER = """\
 # Written by `make lock` from the bounds in pyproject.toml: change those, not this file.
 # {}
 """
-NEWEST = "Every package of the runtime and test environments, at the newest version allowed."
+NEWEST = "Every package of the runtime, test and bench environments, at the newest version allowed."
 LOWEST = "The direct runtime dependencies at their lowest version, with what the core tests need."
 
 
@@ -35,16 +35,15 @@ def resolved(group: str, pins: list[str]) -> str:
         subprocess.run([*pip, "install", "--upgrade", "pip", "hatchling"], check=True)
         install = [*pip, "install", "--constraint", str(held)]
         subprocess.run([*install, "--no-build-isolation", "--editable", "."], check=True, cwd=ROOT)
-        subprocess.run(
-            [*install, "--group", group], check=True, cwd=ROOT
-        )  # some build with tools of their own
+        # Some packages of a group build with tools of their own.
+        subprocess.run([*install, "--group", group], check=True, cwd=ROOT)
         freeze = [*pip, "freeze", "--all", "--exclude-editable", "--exclude", "setuptools"]
         return subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
 
 
 if __name__ == "__main__":
     for name, what, group, pins in (
-        ("constraints.txt", NEWEST, "test", []),
+        ("constraints.txt", NEWEST, "bench", []),
         ("constraints-min.txt", LOWEST, "test-core", lower_bounds()),
     ):
         (ROOT / name).write_text(HEADER.format(what) + resolved(group, pins), encoding="utf-8")

@@ -174,7 +174,7 @@ STEPS: dict[str, Step] = {
             SystemModstamp="2024-02-02T12:00:00Z",
         ),
         {},
-        {"lead": (1, "cases")},
+        {"lead": (5, "all: a table tells something for the first time")},
     ),
     "a new user": (
         "case",
