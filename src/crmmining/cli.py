@@ -1,26 +1,20 @@
-"""The command line: run, check, catalogue, simulate. Exit codes: 0 good, 1 a target is missed, 2 unusable."""
+"""The command line. Exit codes: 0 all is good, 1 a target is missed, 2 the input is unusable."""
 
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
 from crmmining.errors import CrmMiningError
+from crmmining.progress import Steps, progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
     from crmmining.crm import Crm
     from crmmining.eventlog import Engine
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 # The modules that load polars and duckdb are imported inside the commands, so that --help answers at once.
 
@@ -99,7 +93,7 @@ class Keeping:
     memory: str = "1.5GiB"
     engine: str = "local"
 
-    def asked(self, source: Path, step: "Steps") -> "Engine":
+    def asked(self, source: Path, step: Steps) -> "Engine":
         """The engine; here it shows a bar."""
         if self.engine == "local":
             return step
@@ -197,7 +191,7 @@ def run(
 
     batch.check_folder(out)
     order = batch.Order(process, by, period, as_of, since, until, report)
-    with _progress() as step:
+    with progress() as step:
         crm = _connect(source, definitions, reading, keeping, people, step)
         batch.run(crm, out, order, step=step)
     print(f"wrote {out}" + (f"; open {out / 'report.html'}" if report else ""))  # noqa: T201
@@ -228,13 +222,52 @@ def check(
     """
     from crmmining import targets as judged  # noqa: PLC0415
 
-    with _progress() as step:
+    with progress() as step:
         crm = _connect(source, definitions, reading, keeping, people, step)
         step("check")
         verdict = judged.check(crm, targets, as_of=as_of)
     for line in verdict.lines():
         print(line)  # noqa: T201
     return 0 if verdict.met else 1
+
+
+@app.command
+def refresh(
+    store: Path,
+    changes: Path,
+    *,
+    extracted_at: str | None = None,
+    definitions: Definitions = Definitions(),
+) -> int:
+    """Merge changed rows into a store, in one step; its logs are told anew when they are asked for.
+
+    Parameters
+    ----------
+    store
+        Folder that --store has made.
+    changes
+        Folder of CSV or Parquet files, or a .duckdb file, with rows that are new or have changed.
+    extracted_at
+        When the changes were taken from the CRM (ISO, UTC), where it was stated for the store.
+    """
+    from crmmining.crm import connect  # noqa: PLC0415
+    from crmmining.store import is_store  # noqa: PLC0415
+
+    if not is_store(store):
+        raise CrmMiningError(
+            f"{store} is no store: make one with crmmining run SOURCE --out DIR --store {store}"
+        )
+    with progress() as step:
+        step("refresh")
+        crm = connect(
+            store, crm=definitions.crm, extractors=definitions.extractors, kpis=definitions.kpis, engine=step
+        )
+        account = crm.refresh(changes, extracted_at=extracted_at).filter(scope="table")
+    what = ("new", "changed", "unchanged", "deleted", "quarantined")
+    for name, *rows in account.select("name", *what).iter_rows():
+        counts = ", ".join(f"{count} {word}" for count, word in zip(rows, what, strict=True))
+        print(f"{name}: {counts}")  # noqa: T201
+    return 0
 
 
 @app.command
@@ -311,29 +344,6 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(code or 0)
 
 
-class Steps:
-    """What is being done, as a line on a terminal; as an engine, a bar over the items that are worked on."""
-
-    elsewhere = False
-
-    def __init__(self, progress: "Progress") -> None:
-        self._progress = progress
-        self._task = progress.add_task("start", total=None)
-
-    def __call__(self, name: str) -> None:
-        """Begin something else."""
-        self._progress.update(self._task, description=name)
-
-    def map(self, ask: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
-        """The answers in the order of the items, one after the other."""
-        if len(items) > 1:
-            self._progress.reset(self._task, total=len(items))
-        for answer in map(ask, items):
-            yield answer
-            self._progress.advance(self._task)
-        self._progress.reset(self._task, total=None)
-
-
 def _connect(  # noqa: PLR0917  what the command line says, part by part
     source: Path,
     definitions: Definitions,
@@ -361,15 +371,3 @@ def _connect(  # noqa: PLR0917  what the command line says, part by part
         memory=keeping.memory,
         engine=engine,
     )
-
-
-@contextmanager
-def _progress() -> Iterator[Steps]:
-    """A line on a terminal that says what is being done; nothing where nobody looks."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield Steps(progress)

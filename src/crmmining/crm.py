@@ -9,15 +9,14 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from crmmining import availability, disclosure, extract, measure, quality, show, sources, tables
+from crmmining import availability, disclosure, extract, measure, quality, show, tables
 from crmmining.definitions import Catalogue, Kpi, read_catalogue
 from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
 from crmmining.eventlog import Engine, EventLog
 from crmmining.imperfections import imperfections
 from crmmining.moments import Moment, instant
-from crmmining.opening import Opened, opened
+from crmmining.opening import Opened, opened, refreshed
 from crmmining.periods import PERIODS, Period
-from crmmining.refreshing import refresh
 from crmmining.sources import Reading
 
 Words = str | Sequence[str] | None
@@ -153,7 +152,8 @@ class Crm:
         are gone. Where `extracted_at` was stated, state it anew for rows that came later.
 
         Afterwards all is as if `connect` had read the merged source; logs handed out before stay what they
-        were. Columns: scope (table, process), name; per table rows new, changed, unchanged, deleted and
+        were. Of a store the tables are changed in one step; its logs are told anew when they are asked for.
+        Columns: scope (table, process), name; per table rows new, changed, unchanged, deleted and
         quarantined; per process cases (told again) and rebuilt (`cases`, `none` or `all: <reason>`). Raises
         `SourceError` and `DefinitionError`, and then everything is as it was.
 
@@ -164,18 +164,17 @@ class Crm:
         [('case', 1, 'cases')]
         """
         zone, taken = self.definitions.source.org.time_zone, self.tables.extracted_at
-        done = refresh(
-            self.tables,
+        found, done = refreshed(
+            Opened(self.tables, self.source, self._reading, self._store),
             self.definitions,
             {name: told for (name, moment), told in self._told.items() if moment == self.tables.clock},
-            [] if changes is None else sources.read(changes, table_names=self._reading.table_names),
+            changes,
             deleted=deleted or {},
-            reading=self._reading,
             extracted_at=taken if extracted_at is None else instant(extracted_at, zone),
             read=self._read,
         )
-        self.tables = done.tables
-        self._told = {(name, told.log.as_of): told for name, told in done.logs.items()}
+        self.tables, self.source, self._reading, self._store = found
+        self._told, self._logs = {(name, told.log.as_of): told for name, told in done.logs.items()}, {}
         return done.account
 
     def state(self, table: str, *, at: Moment | None = None) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Opening a CRM: its tables loaded into memory, or kept in a store and opened from there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,10 @@ from crmmining import sources, tables
 from crmmining import store as kept
 from crmmining.definitions import Catalogue
 from crmmining.errors import CrmMiningError
+from crmmining.extract import Told
+from crmmining.extract.reading import Columns
 from crmmining.moments import Moment, instant
+from crmmining.refreshing import Refreshed, refresh
 from crmmining.sources import AS_IT_IS, Reading
 
 
@@ -43,7 +47,7 @@ def opened(
                 "pseudonymise and extracted_at belong to its source"
             )
         found = kept.open_store(Path(str(source)).expanduser(), spec, memory)
-        return Opened(found.tables, found.source, reading, found)
+        return Opened(found.tables, found.source, Reading(*found.said["reading"]), found)
     extracted = org.extracted_at if extracted_at is None else extracted_at
     taken = None if extracted is None else instant(extracted, org.time_zone)
     roots = {process.root for process in catalogue.processes.values()}
@@ -77,5 +81,52 @@ def opened(
         None if taken is None else taken.isoformat(),
     ]
     folder, read = Path(store).expanduser(), partial(load, supply)
-    made = kept.keep(folder, spec, memory=memory, made_from=made_from, source=name, load=read)
+    made = kept.keep(
+        folder, spec, memory=memory, made_from=made_from, source=name, reading=reading, load=read
+    )
     return Opened(made.tables, name, reading, made)
+
+
+def refreshed(
+    found: Opened,
+    catalogue: Catalogue,
+    logs: Mapping[str, Told],
+    changes: sources.Source | None,
+    *,
+    deleted: Mapping[str, Sequence[str]],
+    extracted_at: datetime | None,
+    read: dict[str, Columns],
+) -> tuple[Opened, Refreshed]:
+    """A CRM with changed rows merged into its tables, and what was done; see `crmmining.refreshing.refresh`.
+
+    Of a store a changed copy of the tables takes the place of what was there, and its logs are told anew when
+    they are asked for.
+    """
+    raw = [] if changes is None else sources.read(changes, table_names=found.reading.table_names)
+
+    def work(before: tables.Tables) -> Refreshed:
+        return refresh(
+            before,
+            catalogue,
+            logs,
+            raw,
+            deleted=deleted,
+            reading=found.reading,
+            extracted_at=extracted_at,
+            read=read,
+        )
+
+    if found.store is None:
+        done = work(found.tables)
+        return found._replace(tables=done.tables), done
+    results: list[Refreshed] = []
+
+    def changed(before: tables.Tables) -> tables.Tables:
+        results.append(work(before))
+        return results[0].tables
+
+    facts = tables.judge(raw, catalogue.source).facts if raw else []
+    keys = {name: sorted(gone) for name, gone in deleted.items()}
+    stated = None if extracted_at is None else extracted_at.isoformat()
+    fresh = kept.change(found.store, changed, [facts, keys, stated])
+    return found._replace(tables=fresh.tables, store=fresh), results[0]

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from crmmining import cli
+from crmmining.progress import Steps
 
 Make = Callable[..., Path]
 
@@ -47,7 +48,7 @@ def test_a_store_that_cannot_be_is_said_in_one_line(
 def test_items_that_are_worked_on_move_a_bar() -> None:
     shown = io.StringIO()
     with Progress(console=Console(file=shown, force_terminal=True, width=60), auto_refresh=False) as progress:
-        steps = cli.Steps(progress)
+        steps = Steps(progress)
         steps("log of lead")
         answers = steps.map(lambda number: number * 2, [1, 2, 3, 4])
         assert next(answers) == 2

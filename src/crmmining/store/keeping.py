@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,9 +23,12 @@ from crmmining.extract import adding, buckets
 from crmmining.store import folder as place
 from crmmining.tables import KEPT, SourceSpec, Tables, attach, database, held_to, reopen
 from crmmining.tables import keep as keep_tables
+from crmmining.tables.sql import identifier
 
 _BYTES_PER_ROW = 800  # of memory, for the rows of one bucket
 _FILE = 2_000_000  # events of a file, at most
+
+LOADED = "loaded"  # the database that tables are loaded into
 
 Load = Callable[[duckdb.DuckDBPyConnection], Tables]
 
@@ -127,12 +130,19 @@ def open_store(folder: Path, spec: SourceSpec, memory: str) -> Store:
 
 
 def keep(
-    folder: Path, spec: SourceSpec, *, memory: str, made_from: list[object], source: str, load: Load
+    folder: Path,
+    spec: SourceSpec,
+    *,
+    memory: str,
+    made_from: list[object],
+    source: str,
+    reading: Sequence[object],
+    load: Load,
 ) -> Store:
     """The store in a folder, made anew by `load` unless it holds what is `made_from` the very same.
 
-    Raises `OutputError` when the folder holds something else or cannot be written to, and what `load` raises;
-    then it is as it was.
+    `reading` says how changes are to be read. Raises `OutputError` when the folder holds something else or
+    cannot be written to, and what `load` raises; then it is as it was.
     """
     mark = text_hash([*made_from, definitions(spec), version("crmmining")])
     if (said := _fitting(folder, mark)) is None:
@@ -141,12 +151,35 @@ def keep(
                 about = {
                     "made_from": mark,
                     "source": source,
+                    "reading": list(reading),
                     "crm": spec.name,
                     "definitions": definitions(spec),
                     "version": version("crmmining"),
                 }
                 said = place.replace(folder, fresh, _write(folder, fresh, memory, load), about)
     return _opened(folder, said, spec, memory)
+
+
+def change(store: Store, work: Callable[[Tables], Tables], what: list[object]) -> Store:
+    """The store with other tables: `work` changes a copy of them, which then takes their place in one step.
+
+    `what` is told apart by name: logs of the tables as they were are told anew. Raises `OutputError` when the
+    folder cannot be written to, and what `work` raises; then the store is as it was.
+    """
+    folder, spec = store.folder, store.tables.spec
+    with place.writing(folder) as fresh:
+        said = place.manifest(folder)
+        if said != store.said:
+            raise OutputError(f"{folder} was changed by somebody else since it was opened: open it again")
+
+        def changed(connection: duckdb.DuckDBPyConnection) -> Tables:
+            return work(reopen(connection, identifier(LOADED), spec))
+
+        shutil.copyfile(folder / store.said["tables"], fresh / f"{LOADED}.duckdb")
+        about = {key: value for key, value in store.said.items() if key not in {"format", "tables", "bytes"}}
+        about["made_from"] = text_hash([store.said["made_from"], *what])
+        said = place.replace(folder, fresh, _write(folder, fresh, store.memory, changed), about)
+    return _opened(folder, said, spec, store.memory)
 
 
 def definitions(spec: SourceSpec) -> str:
@@ -169,14 +202,16 @@ def _opened(folder: Path, said: dict[str, Any], spec: SourceSpec, memory: str) -
 
 def _write(folder: Path, fresh: Path, memory: str, load: Load) -> Path:
     """Load tables into a new file; where people were replaced, nothing of them is left in it."""
-    loaded, clean = fresh / "loaded.duckdb", fresh / "clean.duckdb"
+    loaded, clean = fresh / f"{LOADED}.duckdb", fresh / "clean.duckdb"
     connection: duckdb.DuckDBPyConnection | None = None
     try:
         connection = database(memory, spill=folder, file=loaded)
         tables = load(connection)
         keep_tables(tables)
         if tables.pseudonymised:  # blocks that are no longer used still hold who they were
-            connection.execute(f"ATTACH '{clean}' AS clean; COPY FROM DATABASE loaded TO clean; DETACH clean")
+            connection.execute(
+                f"ATTACH '{clean}' AS clean; COPY FROM DATABASE {LOADED} TO clean; DETACH clean"
+            )
         connection.execute("CHECKPOINT")
     except (duckdb.Error, CrmMiningError) as error:
         if (said := _refused(error)) is not None:

@@ -23,7 +23,7 @@ def keep(tables: Tables) -> None:
     con, place = tables.connection, f"{tables.home}.crm_load"
     for name in _FRAMES:
         con.register("kept", getattr(tables, name).drop(_DERIVED, strict=False))
-        con.execute(f"CREATE TABLE {place}.{name} AS FROM kept")
+        con.execute(f"CREATE OR REPLACE TABLE {place}.{name} AS FROM kept")
         con.unregister("kept")
     about = {
         "clock": _text(tables.clock),
@@ -32,7 +32,7 @@ def keep(tables: Tables) -> None:
         "inputs": [asdict(file) for file in tables.inputs],
         "columns": tables.columns,
     }
-    con.execute(f"CREATE TABLE {place}.about AS SELECT $text AS text", {"text": json.dumps(about)})
+    con.execute(f"CREATE OR REPLACE TABLE {place}.about AS SELECT $text AS text", {"text": json.dumps(about)})
 
 
 def reopen(connection: duckdb.DuckDBPyConnection, home: str, spec: SourceSpec) -> Tables:
