@@ -52,6 +52,7 @@ bench: .venv/.bench  ## the benchmarks, beside their peers: half an hour, and gi
 	$(BIN)/python -m benchmarks.build
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.out_of_core
+	$(BIN)/python -m benchmarks.profile
 
 growth: .venv/.test  ## how time and memory grow to a billion events: 20 minutes, and 25 GB of disk
 	$(BIN)/python -m benchmarks.growth
