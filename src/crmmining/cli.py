@@ -237,6 +237,7 @@ def refresh(
     changes: Path,
     *,
     extracted_at: str | None = None,
+    memory: str = "1.5GiB",
     definitions: Definitions = Definitions(),
 ) -> int:
     """Merge changed rows into a store, in one step; its logs are told anew when they are asked for.
@@ -249,18 +250,25 @@ def refresh(
         Folder of CSV or Parquet files, or a .duckdb file, with rows that are new or have changed.
     extracted_at
         When the changes were taken from the CRM (ISO, UTC), where it was stated for the store.
+    memory
+        What the database is held to; what does not fit lies in files.
     """
     from crmmining.crm import connect  # noqa: PLC0415
     from crmmining.store import is_store  # noqa: PLC0415
 
     if not is_store(store):
         raise CrmMiningError(
-            f"{store} is no store: make one with crmmining run SOURCE --out DIR --store {store}"
+            f"{store} is no store: make one with crmmining run SOURCE --out DIR --store STORE"
         )
     with progress() as step:
         step("refresh")
         crm = connect(
-            store, crm=definitions.crm, extractors=definitions.extractors, kpis=definitions.kpis, engine=step
+            store,
+            crm=definitions.crm,
+            extractors=definitions.extractors,
+            kpis=definitions.kpis,
+            memory=memory,
+            engine=step,
         )
         account = crm.refresh(changes, extracted_at=extracted_at).filter(scope="table")
     what = ("new", "changed", "unchanged", "deleted", "quarantined")

@@ -152,7 +152,8 @@ class Crm:
         are gone. Where `extracted_at` was stated, state it anew for rows that came later.
 
         Afterwards all is as if `connect` had read the merged source; logs handed out before stay what they
-        were. Of a store the tables are changed in one step; its logs are told anew when they are asked for.
+        were. Of a store the tables are changed in one step, and its logs, also those handed out before, are
+        gone: they are told anew when they are asked for. Load its source again only into another store.
         Columns: scope (table, process), name; per table rows new, changed, unchanged, deleted and
         quarantined; per process cases (told again) and rebuilt (`cases`, `none` or `all: <reason>`). Raises
         `SourceError` and `DefinitionError`, and then everything is as it was.

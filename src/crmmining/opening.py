@@ -41,13 +41,15 @@ def opened(
     """Load a source, or open the store that it is or that keeps it; see `crmmining.connect`."""
     spec, org = catalogue.source, catalogue.source.org
     if kept.is_store(source, store):
-        if reading[:2] != AS_IT_IS[:2] or key is not None or extracted_at is not None:
+        if reading != AS_IT_IS or key is not None or extracted_at is not None:
             raise CrmMiningError(
                 f"{source} is a store, whose tables were read already: table_names, datetime_format, "
-                "pseudonymise and extracted_at belong to its source"
+                "max_quarantine, pseudonymise and extracted_at belong to its source"
             )
-        found = kept.open_store(Path(str(source)).expanduser(), spec, memory)
+        found = kept.open_store(Path(str(source)).expanduser().absolute(), spec, memory)
         return Opened(found.tables, found.source, Reading(*found.said["reading"]), found)
+    if kept.is_store(source):
+        raise CrmMiningError(f"{source} is a store itself: open it without another one")
     extracted = org.extracted_at if extracted_at is None else extracted_at
     taken = None if extracted is None else instant(extracted, org.time_zone)
     roots = {process.root for process in catalogue.processes.values()}
@@ -80,7 +82,7 @@ def opened(
         None if key is None else tables.key_mark(key),
         None if taken is None else taken.isoformat(),
     ]
-    folder, read = Path(store).expanduser(), partial(load, supply)
+    folder, read = Path(store).expanduser().absolute(), partial(load, supply)
     made = kept.keep(
         folder, spec, memory=memory, made_from=made_from, source=name, reading=reading, load=read
     )

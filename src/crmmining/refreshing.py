@@ -79,6 +79,8 @@ def refresh(
         work = _Refresh(merge, catalogue, logs, read)
         work.prepare()
         fresh = merge.apply(max_quarantine=reading.max_quarantine, roots=roots, extracted_at=extracted_at)
+        if merge.new_tables:
+            read.clear()
         try:
             told, lines = work.finish(fresh)
         except BaseException:

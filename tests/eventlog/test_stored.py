@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 
 import crmmining as cm
 from crmmining.definitions import shipped
+from crmmining.locks import locked
 
 PROCESSES = ("account", "case", "lead", "opportunity")
 ENDS = {
@@ -83,7 +84,7 @@ def test_a_new_log_takes_the_place_of_the_old_one(logs: dict[str, cm.EventLog], 
     logs["case"].save(tmp_path)
     assert cm.open_log(tmp_path).process.name == "case"
     twice = sorted(path.name for path in tmp_path.iterdir())
-    assert [name[:4] for name in once] == [name[:4] for name in twice] == ["log-", "mani"]
+    assert [name[:4] for name in once] == [name[:4] for name in twice] == ["lock", "log-", "mani"]
     assert once != twice
 
 
@@ -134,10 +135,52 @@ def test_other_things_are_not_written_over(
     assert [path.read_text() for path in (tmp_path / "keep").iterdir()] == [text]
 
 
-def test_what_a_killed_writer_left_is_in_nobodys_way(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_goes(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:
     (tmp_path / "writing-abc").mkdir()
+    (tmp_path / "log-0123456789ab").mkdir()
+    (tmp_path / "log-0123456789ab.json").write_text("{}")
     logs["lead"].save(tmp_path)
     assert cm.open_log(tmp_path).cases.equals(logs["lead"].cases)
+    assert sorted(path.name[:4] for path in tmp_path.iterdir()) == ["lock", "log-", "mani"]
+
+
+def test_a_disk_that_is_full_at_the_last_moment_leaves_nothing(
+    logs: dict[str, cm.EventLog], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, target: Path) -> None:
+        raise OSError(28, f"No space left on device for {path} or {target}")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(cm.OutputError, match="No space left on device"):
+        logs["lead"].save(tmp_path)
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    logs["lead"].save(tmp_path)
+    assert cm.open_log(tmp_path).cases.equals(logs["lead"].cases)
+
+
+def test_storing_again_mends_what_is_damaged(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:
+    logs["lead"].save(tmp_path, events=900)
+    spoil(tmp_path, "cut")
+    logs["lead"].save(tmp_path, events=900)
+    assert cm.open_log(tmp_path).events.equals(logs["lead"].events)
+
+
+def test_one_writes_at_a_time(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:
+    logs["lead"].save(tmp_path)
+    held = locked(tmp_path / "lock")
+    assert held is not None
+    with held, pytest.raises(cm.OutputError, match="is being written to by somebody else: wait until"):
+        logs["case"].save(tmp_path)
+    assert cm.open_log(tmp_path).process.name == "lead"
+
+
+def test_a_log_whose_place_was_taken_says_so(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:
+    logs["lead"].save(tmp_path)
+    earlier = cm.open_log(tmp_path)
+    logs["lead"].save(tmp_path, events=900)
+    with pytest.raises(cm.CrmMiningError, match="is there no longer: another log took its place"):
+        earlier.variants()
 
 
 def test_a_file_holds_events(logs: dict[str, cm.EventLog], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from polars.testing import assert_frame_equal
 import crmmining as cm
 from crmmining import measure
 from crmmining.definitions import read_catalogue, shipped
+from crmmining.definitions.kpi import KPI
 from crmmining.eventlog import Here, Partition
 from crmmining.eventlog.partition import Kept, split
 from crmmining.imperfections import imperfections
@@ -170,17 +172,49 @@ def test_a_stored_partition_travels_as_the_place_of_its_files(crm: cm.Crm, tmp_p
 def test_what_memory_does_not_hold_names_the_way(crm: cm.Crm, tmp_path: Path) -> None:
     crm.event_log("lead").save(tmp_path, events=500)
     log = cm.open_log(tmp_path, memory="100kB")
-    said = r"events take about 0\.0 GiB, more than memory allows \(0\.0 GiB\): ask scan\(\) for the events"
+    said = r"events of [\d,]+ events take about 0\.0 GiB, more than memory allows \(0\.0 GiB\): ask scan\(\)"
     with pytest.raises(cm.CrmMiningError, match=said):
         _ = log.events
     assert log.scan().filter(pl.col("activity") == "Create Lead").collect().height == 352
     assert log.scan().select("activity").collect().height == log.sizes[1]
     assert log.scan().head(7).collect().height == 7
-    log.scan("owner").sink_parquet(tmp_path / "out.parquet")
+    every = crm.event_log("lead").events.with_row_index()
+    assert log.scan().with_row_index().select("index").collect().equals(every.select("index"))
+    assert log.scan().with_row_index().collect().equals(every)
+    log.scan("owner", "owner").sink_parquet(tmp_path / "out.parquet")
     again = pl.read_parquet(tmp_path / "out.parquet")
     assert_frame_equal(again, crm.event_log("lead").scan("owner").collect(), categorical_as_str=True)
     with pytest.raises(cm.CrmMiningError, match="memory is 'plenty', but must be an amount such as 4GiB"):
         cm.open_log(tmp_path, memory="plenty")
+
+
+def test_memory_is_judged_by_a_partition_that_holds_something(crm: cm.Crm, tmp_path: Path) -> None:
+    crm.event_log("lead").save(tmp_path, events=500)
+    log = cm.open_log(tmp_path, memory="1kB")
+    last = log.partitions[0].cases["case_id"][-1]
+    later = log.filter(where=f"case_id > '{last}'")
+    assert later.partitions[0].sizes == (0, 0)
+    for ask in ("events", "cases", "facts"):
+        with pytest.raises(cm.CrmMiningError, match=f"{ask} of .* events take about"):
+            getattr(later, ask)
+
+
+def test_moments_without_a_zone_are_utc(crm: cm.Crm) -> None:
+    log, moment = crm.event_log("lead"), datetime(2024, 6, 1)  # noqa: DTZ001  on purpose
+    aware = log.filter(since=moment.replace(tzinfo=UTC))
+    assert log.filter(since=moment).cases.equals(aware.cases)
+    assert 0 < aware.cases.height < log.cases.height
+
+
+def test_what_is_divided_by_zero_has_no_value(crm: cm.Crm) -> None:
+    log, org = crm.event_log("opportunity"), CATALOGUE.source.org
+    stated = {"name": "odd", "process": "opportunity", "question": "", "formula": "", "kind": "value"}
+    more = {"unit": "number", "better": "neutral", "agg": "sum", "period": "created"}
+    kpi = KPI.validate_python({**stated, **more, "column": "repeats / reopens"})
+    found = measure.measure(log, kpi, measure.Cut(org)).row(0, named=True)
+    told = log.facts.filter(pl.col("reopens") > 0)
+    assert (found["n"], found["sum"]) == (told.height, (told["repeats"] / told["reopens"]).sum())
+    assert told.height > 0
 
 
 def test_a_log_as_of_another_moment_is_refused(crm: cm.Crm, tmp_path: Path) -> None:

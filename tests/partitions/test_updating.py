@@ -16,6 +16,7 @@ from polars.testing import assert_frame_equal
 
 import crmmining as cm
 from crmmining.definitions import shipped
+from crmmining.eventlog import stored
 from crmmining.eventlog.partition import Kept, Partition
 from crmmining.eventlog.stored import Patched
 from crmmining.eventlog.updating import update
@@ -145,6 +146,36 @@ def test_all_cases_may_go_and_come_again(crm: cm.Crm, tmp_path: Path) -> None:
     assert cm.open_log(tmp_path).sizes == (0, 0)
     update(tmp_path, log, ids.head(0), events=700)
     assert_same(tmp_path, log)
+
+
+def test_partitions_without_a_case_are_passed_over(crm: cm.Crm, tmp_path: Path) -> None:
+    log = crm.event_log("account")
+    log.save(tmp_path / "whole", events=300)
+    ids = log.cases["case_id"]
+    cm.open_log(tmp_path / "whole").filter(where=f"case_id < '{ids[20]}' or case_id >= '{ids[120]}'").save(
+        tmp_path / "few", events=300
+    )
+    assert None in [entry["first"] for entry in entries(tmp_path / "few")]
+    middle = marked(log, *range(20, 120))
+    update(tmp_path / "few", replace(picked(log, middle), quality=log.quality), ids[20:120])
+    assert_same(tmp_path / "few", log)
+
+
+def test_an_update_of_what_somebody_else_changed_is_refused(
+    crm: cm.Crm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = crm.event_log("lead")
+    log.save(tmp_path)
+    read = stored.read
+
+    def slow(folder: Path) -> object:
+        found = read(folder)
+        log.save(tmp_path, events=700)
+        return found
+
+    monkeypatch.setattr(stored, "read", slow)
+    with pytest.raises(cm.OutputError, match="was changed by somebody else meanwhile: open it again"):
+        update(tmp_path, picked(log, marked(log, 7)), log.cases["case_id"].gather([7]))
 
 
 def test_a_killed_update_leaves_the_old_log(

@@ -159,7 +159,7 @@ def test_unanchored_events_are_those_of_which_only_the_day_is_known() -> None:
 
 
 def test_scattered_events_share_the_row_that_tells_them() -> None:
-    log = a_log([*SPOTLESS, ("s", "a", "Call", 41), ("s", "b", "Call", 47)])
+    log = a_log([*SPOTLESS, ("s", "a", "Call", 41), ("s", "a", "Call", 47), ("s", "b", "Call", 47)])
     assert seen(log, "scattered event")[:2] == (2, ["s"])
 
 
@@ -246,6 +246,14 @@ def test_homonymous_labels_stand_elsewhere_in_each_record_type(first: str, rows:
     renewals = [row for n in range(10) for row in line(f"r{n}", *(steps if rows else (first, *steps[2:])))]
     kinds = {row[1]: ("New" if row[1].startswith("n") else "Renewal") for row in [*new, *renewals]}
     assert seen(a_log([*new, *renewals], kinds), "homonymous label")[0] == rows
+
+
+def test_a_label_does_not_replace_itself() -> None:
+    """All of one mass update lie at one instant."""
+    rows = [
+        row for n in range(20) for row in (*line(f"c{n}", "Create"), (f"m{n}", f"c{n}", "Stage: Mass", 99))
+    ]
+    assert seen(a_log(rows), "synonymous labels")[0] == 0
 
 
 def test_partitions_do_not_change_what_is_seen() -> None:

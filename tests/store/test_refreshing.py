@@ -95,3 +95,62 @@ def test_who_opened_a_store_before_another_refresh_opens_it_again(
     first.refresh(changes)
     with pytest.raises(cm.OutputError, match="was changed by somebody else since it was opened"):
         second.refresh(changes)
+
+
+def test_a_refreshed_store_is_not_loaded_over(crm: Make, write: Write, tmp_path: Path) -> None:
+    source, store = crm("Ann", "Bob"), tmp_path / "store"
+    cm.connect(source, store=store).refresh(write("changes", OpportunityFieldHistory=[HISTORY, WON]))
+    with pytest.raises(cm.OutputError, match="holds changes that were merged in since it was loaded"):
+        cm.connect(source, store=store)
+    same(cm.connect(store), cm.connect(merged(source, write)))
+
+
+def test_options_of_reading_are_kept(crm: Make, write: Write, tmp_path: Path) -> None:
+    kept = cm.connect(crm("Ann", "Bob"), store=tmp_path / "store", datetime_format=("%d.%m.%Y", "%Y"))
+    german = WON.replace("2024-03-01", "01.03.2024")
+    kept.refresh(write("changes", OpportunityFieldHistory=[HISTORY, german]))
+    again = cm.connect(tmp_path / "store")
+    again.refresh(write("more", OpportunityFieldHistory=[HISTORY, german.replace("New,Closed", "New,Half")]))
+    assert "Stage: Half Won" in again.event_log("opportunity").events["activity"].to_list()
+    with pytest.raises(
+        cm.CrmMiningError, match="max_quarantine, pseudonymise and extracted_at belong to its"
+    ):
+        cm.connect(tmp_path / "store", max_quarantine=0.5)
+    with pytest.raises(cm.CrmMiningError, match="is a store itself: open it without another one"):
+        cm.connect(tmp_path / "store", store=tmp_path / "other")
+
+
+def test_changes_that_name_no_table_are_refused(crm: Make, write: Write, tmp_path: Path) -> None:
+    kept = cm.connect(crm("Ann"), store=tmp_path / "store")
+    with pytest.raises(
+        cm.SourceError, match=r"no table of source 'salesforce' is called like .*sf_data\.csv"
+    ):
+        kept.refresh(write("changes", sf_data=[HISTORY, WON]))
+
+
+def test_people_are_hidden_whatever_the_folder_is_called(crm: Make, tmp_path: Path) -> None:
+    kept = cm.connect(crm("Ann"), store=tmp_path / "o'brien", pseudonymise="0123456789abcdef")
+    assert kept.event_log("opportunity").cases.height == 1
+
+
+def test_who_has_a_store_open_is_told_that_it_changed(crm: Make, write: Write, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first, second = cm.connect(crm("Ann"), store=store), cm.connect(store)
+    log = first.event_log("opportunity")
+    first.refresh(write("changes", OpportunityFieldHistory=[HISTORY, WON]))
+    with pytest.raises(cm.CrmMiningError, match="is there no longer: another log took its place"):
+        _ = log.events
+    with pytest.raises(
+        cm.OutputError, match="was changed by somebody else since it was opened: open it again"
+    ):
+        second.event_log("opportunity")
+
+
+def test_a_place_is_remembered_whole(crm: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = crm("Ann").absolute()
+    monkeypatch.chdir(tmp_path)
+    kept = cm.connect(source, store="store")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert kept.event_log("opportunity").cases.height == 1
+    assert list((tmp_path / "elsewhere").iterdir()) == []

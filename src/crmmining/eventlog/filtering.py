@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial, reduce
 from operator import and_
 
@@ -31,9 +31,9 @@ def keep(partition: Partition, facts: pl.DataFrame, asked: Conditions) -> pl.Ser
     """Which cases meet all that is asked, a flag per case; `facts` are theirs, in order."""
     tests = list(asked.where)
     if asked.since is not None:
-        tests.append(pl.col("created_at") >= asked.since)
+        tests.append(pl.col("created_at") >= _utc(asked.since))
     if asked.until is not None:
-        tests.append(pl.col("created_at") < asked.until)
+        tests.append(pl.col("created_at") < _utc(asked.until))
     core = partition.among(asked.core, "case_ix", "activity")
     marks = [pl.repeat(value=True, n=facts.height, eager=True)]
     marks += [facts.select(test.fill_null(value=False)).to_series() for test in tests]
@@ -70,6 +70,11 @@ def accounted(quality: pl.DataFrame, process: str, lost: int) -> pl.DataFrame:
         "examples": [],
     }
     return pl.concat([left, pl.DataFrame([row], schema=quality.schema)])
+
+
+def _utc(moment: datetime) -> datetime:
+    """A moment without a zone is UTC."""
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _kept(partitions: Sequence[Partition], marks: Sequence[pl.Series], at: int) -> Partition:

@@ -94,13 +94,14 @@ class EventLog:
     @cached_property
     def events(self) -> pl.DataFrame:
         """All events, activity as Enum, case by its Id; `CrmMiningError` where memory does not hold them."""
-        scanning.refuse(self.partitions, self.memory, "events")
+        shown = partial(scanning.shown, activities=self.activities)
+        scanning.refuse(self.partitions, self.memory, "events", shown)
         return self.scan().collect()
 
     @cached_property
     def cases(self) -> pl.DataFrame:
         """One row per case; `CrmMiningError` where memory does not hold them."""
-        scanning.refuse(self.partitions, self.memory, "cases")
+        scanning.refuse(self.partitions, self.memory, "cases", lambda one: one.cases)
         return pl.concat(self.each(lambda log: log.only.cases.drop("case_ix")))
 
     def scan(self, *attributes: str) -> pl.LazyFrame:
@@ -139,8 +140,8 @@ class EventLog:
         activities: repeats, self_loops, regressions, skips; `reopens`; `n_events`.
         """
         if len(self.partitions) > 1:
-            scanning.refuse(self.partitions, self.memory, "facts")
             known = self.process, self.activities
+            scanning.refuse(self.partitions, self.memory, "facts", lambda one: facts(one, *known))
             return pl.concat(self.each(lambda log: facts(log.only, *known)))
         return facts(self.only, self.process, self.activities)
 

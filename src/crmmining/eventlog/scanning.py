@@ -1,6 +1,6 @@
 """Scanning: the events of all partitions as one lazy frame; frames of all where memory suffices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 import polars.selectors as cs
@@ -18,6 +18,7 @@ def scan(
 
     Partitions are read one after the other, and of each only the columns that are asked for.
     """
+    attributes = list(dict.fromkeys(attributes))
     if len(partitions) == 1:
         return _shown(partitions[0], activities, attributes).lazy()
 
@@ -36,20 +37,28 @@ def scan(
     return register_io_source(source, schema=schema)
 
 
-def refuse(partitions: Sequence[Partition], memory: int | None, what: str) -> None:
-    """Raise `CrmMiningError` where one frame of all `events`, `cases` or `facts` would not fit."""
-    if memory is None or len(partitions) <= 1:
+def refuse(
+    partitions: Sequence[Partition], memory: int | None, what: str, frame: Callable[[Partition], pl.DataFrame]
+) -> None:
+    """Raise `CrmMiningError` where one frame of all `what`, `frame` of every partition, would not fit.
+
+    The first partition that has rows says how large they are.
+    """
+    filled = next((p for p in partitions if memory is not None and len(partitions) > 1 and p.sizes[1]), None)
+    if filled is None or memory is None:
         return
-    first = partitions[0]
-    frame = first.events if what == "events" else first.cases
-    at = 1 if what == "events" else 0
-    rows, own = sum(p.sizes[at] for p in partitions), max(first.sizes[at], 1)
-    size = frame.estimated_size() * rows // own
+    events = sum(p.sizes[1] for p in partitions)
+    size = frame(filled).estimated_size() * events // filled.sizes[1]
     if size > memory:
         raise CrmMiningError(
-            f"{rows:,} rows of {what} take about {size / 2**30:.1f} GiB, more than memory allows "
+            f"{what} of {events:,} events take about {size / 2**30:.1f} GiB, more than memory allows "
             f"({memory / 2**30:.1f} GiB): ask scan() for the events you need, or each() by partition"
         )
+
+
+def shown(partition: Partition, activities: Sequence[str]) -> pl.DataFrame:
+    """The events of a partition as people see them."""
+    return _shown(partition, activities, ())
 
 
 def _shown(
@@ -73,4 +82,5 @@ def _shown(
         shown = shown.with_columns(pl.col("activity").cat.to(pl.Enum(list(activities))))
     was = standing.attributes(partition, standing.own_times(events), asked)
     shown = shown.with_columns(cs.categorical().cast(pl.String)).with_columns(*was)
-    return shown if wanted is None else shown.select(wanted)
+    # Without a column a frame has no rows; polars takes one that it did not ask for.
+    return shown if wanted is None else shown.select(wanted or ["case_id"])

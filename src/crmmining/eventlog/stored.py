@@ -20,10 +20,11 @@ import polars as pl
 from crmmining.errors import CrmMiningError, OutputError
 from crmmining.eventlog.partition import Lazy, Partition
 from crmmining.eventlog.replacing import Replaced
+from crmmining.locks import locked
 
 FORMAT = 2
 KINDS = ("events", "cases", "values")
-_MANIFEST = "manifest.json"
+_MANIFEST, _LOCK = "manifest.json", "lock"
 _DELTA, _GONE = "delta", "gone"  # what begins the names of files beside those of a partition
 _QUALITY = "quality.parquet"
 _FOLDER = re.compile("log-[0-9a-f]{12}")
@@ -119,37 +120,69 @@ def save(
     facts: Callable[[], Mapping[str, object]],
     partitions: Iterable[Partition | Patch],
     quality: pl.DataFrame,
+    *,
+    base: Mapping[str, Any] | None = None,
 ) -> None:
     """Store a log in the place of what was stored there before; files of stored partitions are linked.
 
-    `facts` are asked for when all partitions are written.
+    `facts` are asked for when all partitions are written. `base` is the manifest of the log that the new one
+    was made from, which must still be there. Raises `OutputError`, and then what was stored is as it was.
     """
+    made: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        others = any(not path.name.startswith(_WRITING) for path in folder.iterdir())
-        before = _manifest(folder)
-        if others and before is None:
+        if _manifest(folder) is None and not all(_is_ours(path.name) for path in folder.iterdir()):
             raise OutputError(
                 f"{folder} holds something that is no stored log; name an empty or a new folder"
             )
-        fresh = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder))
-        fresh.chmod(folder.stat().st_mode)
-        try:
-            written = _write_files(fresh, partitions, quality)
-            manifest = {"format": FORMAT, **facts(), **written}
-            name = _folder_of(manifest)
-            if not (folder / name).exists():  # the very same log may be there already
-                fresh.rename(folder / name)
-            (folder / f"{name}.json").write_text(_text({**manifest, "folder": name}), encoding="utf-8")
-            (folder / f"{name}.json").replace(folder / _MANIFEST)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+        held = locked(folder / _LOCK)
+        if held is None:
+            raise OutputError(f"{folder} is being written to by somebody else: wait until that is done")
+        with held:
+            if base is not None and _manifest(folder) != base:
+                raise OutputError(f"{folder} was changed by somebody else meanwhile: open it again")
+            for leftover in folder.glob(f"{_WRITING}*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+            fresh = Path(tempfile.mkdtemp(prefix=_WRITING, dir=folder))
+            fresh.chmod(folder.stat().st_mode)
+            try:
+                written = _write_files(fresh, partitions, quality)
+                manifest = {"format": FORMAT, **facts(), **written}
+                name = _folder_of(manifest)
+                if not _whole(folder / name, written["files"]):  # the very same log may be there already
+                    shutil.rmtree(folder / name, ignore_errors=True)
+                    made = fresh.rename(folder / name)
+                said = folder / f"{name}.json"
+                said.write_text(_text({**manifest, "folder": name}), encoding="utf-8")
+                said.replace(folder / _MANIFEST)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+            _clear(folder, name)
     except OSError as error:
+        if made is not None:
+            _clear(folder, str((_manifest(folder) or {}).get("folder")))
         raise OutputError(
             f"{folder} cannot be written: {error.strerror}. What was stored there is unchanged."
         ) from error
-    if before is not None and before["folder"] != name:
-        shutil.rmtree(folder / before["folder"], ignore_errors=True)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a file or folder is one that storing a log makes, whatever became of it."""
+    log = _FOLDER.fullmatch(name.removesuffix(".json")) is not None
+    return log or name == _LOCK or name.startswith(_WRITING)
+
+
+def _whole(place: Path, files: Mapping[str, Mapping[str, object]]) -> bool:
+    """Whether a folder holds these files, byte for byte."""
+    return all((place / name).is_file() and _digest(place / name) == size for name, size in files.items())
+
+
+def _clear(folder: Path, name: str) -> None:
+    """Remove the logs that are stored no longer, all but `name`."""
+    for path in folder.iterdir():
+        if _FOLDER.fullmatch(path.name.removesuffix(".json")) and path.name != name:
+            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
 
 
 def read(folder: Path) -> tuple[dict[str, Any], Lazy, pl.DataFrame]:
@@ -186,7 +219,7 @@ def _partition(place: Path, listed: Sequence[Mapping[str, Any]], at: int) -> Par
 
 def _write_files(
     folder: Path, partitions: Iterable[Partition | Patch], quality: pl.DataFrame
-) -> dict[str, object]:
+) -> dict[str, Any]:
     listed = [_write(folder, f"{at:05}", partition) for at, partition in enumerate(partitions)]
     quality.write_parquet(folder / _QUALITY)
     files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
@@ -252,6 +285,10 @@ def _folder_of(manifest: Mapping[str, object]) -> str:
 def _read(path: Path, *, columns: list[str] | None = None, n_rows: int | None = None) -> pl.DataFrame:
     try:
         return pl.read_parquet(path, columns=columns, n_rows=n_rows, glob=False)
+    except FileNotFoundError as error:
+        raise CrmMiningError(
+            f"{path} is there no longer: another log took its place, or files were lost; open it again"
+        ) from error
     except (OSError, pl.exceptions.PolarsError) as error:
         raise CrmMiningError(f"{path} cannot be read: the stored log is damaged; store it again") from error
 

@@ -30,12 +30,14 @@ def update(folder: str | Path, fresh: EventLog, gone: pl.Series, *, events: int 
     if manifest["definition"] != fresh.process.fingerprint:
         raise CrmMiningError(f"{folder} was stored under other definitions: store the whole log again")
     activities, codes = appended(manifest["activities"], fresh.activities)
-    firsts = [part["first"] for part in manifest["partitions"]]
+    filled = [at for at, part in enumerate(manifest["partitions"]) if part["first"] is not None] or [0]
+    kept = [partitions[at] for at in filled]
+    firsts = [manifest["partitions"][at]["first"] for at in filled]
     seen: set[str] = set()
 
     def parts() -> Iterator[Partition | Patch]:
         nobody: Partition | None = fresh.blank.only
-        for part in _parts(partitions, firsts, gone, recoded(fresh.only, codes), events):
+        for part in _parts(kept, firsts, gone, recoded(fresh.only, codes), events):
             whole = Replaced(*part) if isinstance(part, Patch) else part
             seen.update(standing.tracked([whole]))
             if whole.sizes[0]:
@@ -47,7 +49,7 @@ def update(folder: str | Path, fresh: EventLog, gone: pl.Series, *, events: int 
     def facts() -> dict[str, object]:
         return replace(fresh, activities=activities, tracked=frozenset(seen)).described
 
-    stored.save(place, facts, parts(), fresh.quality)
+    stored.save(place, facts, parts(), fresh.quality, base=manifest)
 
 
 def _parts(

@@ -124,14 +124,15 @@ def unanchored_event(log: EventLog) -> Seen:
 def scattered_event(log: EventLog) -> Seen:
     """Events hide in the attributes of rows that are about something else.
 
-    Rule: events whose source row tells another event of the log, too. CRM: a snapshot that shows two
+    Rule: events whose source row tells another event of the case, too. CRM: a snapshot that shows two
     changes, a lead that tells its creation and its conversion, a milestone that was started, completed and
     violated.
     """
 
     def found(one: EventLog) -> pl.Series:
-        rows = pl.struct("source_table", pl.col("source_id").hash())
-        return one.only.columns("source_table", "source_id").filter(rows.is_duplicated())["source_id"]
+        rows = pl.struct("case_ix", "source_table", pl.col("source_id").hash())
+        events = one.only.columns("case_ix", "source_table", "source_id")
+        return events.filter(rows.is_duplicated())["source_id"]
 
     return _events(
         log,
@@ -257,6 +258,7 @@ def synonymous_labels(log: EventLog) -> Seen:
     labels = labels_of(log).filter(pl.col("family").is_not_null(), pl.col("cases") >= _CASES)
     named = labels.join(neighbours(log, []), on="label", how="inner")
     pairs = named.join(named, on="family", how="inner", suffix="_new").filter(
+        pl.col("label") != pl.col("label_new"),
         pl.col("last") <= pl.col("first_new"),
         pl.col("first_new") <= pl.col("last") + _QUARTER,
         (pl.col("before") == pl.col("before_new")) | (pl.col("after") == pl.col("after_new")),

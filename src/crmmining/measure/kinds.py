@@ -152,7 +152,8 @@ def _converted(log: EventLog, kpi: Value) -> bool:
 
 
 def _value(log: EventLog, kpi: Value, cut: Cut) -> Counted:
-    number = log.expression(kpi.column, "number").cast(pl.Float64)
+    stated = log.expression(kpi.column, "number").cast(pl.Float64)
+    number: pl.Expr = pl.when(stated.is_finite()).then(stated)  # what is divided by zero has no value
     cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
     scope, waiting, currency = summaries.population(_scope(log, kpi.of)), pl.col("open"), None
     if kpi.unit == "money" and _converted(log, kpi):

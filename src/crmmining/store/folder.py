@@ -9,7 +9,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +102,11 @@ def replace(folder: Path, fresh: Path, tables: Path, said: Mapping[str, object])
     (fresh / _MANIFEST).replace(folder / _MANIFEST)
     for path in folder.glob(f"{_TABLES}*"):
         if path.name != name:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # where somebody has it open, it goes with the next one
+                path.unlink()
     shutil.rmtree(folder / LOGS, ignore_errors=True)
-    return whole
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _is_ours(path: Path) -> bool:

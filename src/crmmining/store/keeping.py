@@ -23,7 +23,7 @@ from crmmining.extract import adding, buckets
 from crmmining.store import folder as place
 from crmmining.tables import KEPT, SourceSpec, Tables, attach, database, held_to, reopen
 from crmmining.tables import keep as keep_tables
-from crmmining.tables.sql import identifier
+from crmmining.tables.sql import identifier, literal
 
 _BYTES_PER_ROW = 800  # of memory, for the rows of one bucket
 _FILE = 2_000_000  # events of a file, at most
@@ -69,6 +69,7 @@ class Store:
         with place.writing(self.folder) as fresh:
             with suppress(CrmMiningError):  # whoever wrote until now may have told it
                 return _read(home, process, asked)
+            _unchanged(self)
             self._tell(home, fresh, process, as_of, stages, asked)
         return _read(home, process, asked)
 
@@ -148,6 +149,11 @@ def keep(
     if (said := _fitting(folder, mark)) is None:
         with place.writing(folder) as fresh:
             if (said := _fitting(folder, mark)) is None:
+                if (place.manifest(folder) or {}).get("refreshed"):
+                    raise OutputError(
+                        f"{folder} holds changes that were merged in since it was loaded, which {source} "
+                        f"need not have: open {folder} itself, or name another folder. Nothing was changed."
+                    )
                 about = {
                     "made_from": mark,
                     "source": source,
@@ -168,9 +174,7 @@ def change(store: Store, work: Callable[[Tables], Tables], what: list[object]) -
     """
     folder, spec = store.folder, store.tables.spec
     with place.writing(folder) as fresh:
-        said = place.manifest(folder)
-        if said != store.said:
-            raise OutputError(f"{folder} was changed by somebody else since it was opened: open it again")
+        _unchanged(store)
 
         def changed(connection: duckdb.DuckDBPyConnection) -> Tables:
             return work(reopen(connection, identifier(LOADED), spec))
@@ -178,8 +182,14 @@ def change(store: Store, work: Callable[[Tables], Tables], what: list[object]) -
         shutil.copyfile(folder / store.said["tables"], fresh / f"{LOADED}.duckdb")
         about = {key: value for key, value in store.said.items() if key not in {"format", "tables", "bytes"}}
         about["made_from"] = text_hash([store.said["made_from"], *what])
+        about["refreshed"] = store.said.get("refreshed", 0) + 1
         said = place.replace(folder, fresh, _write(folder, fresh, store.memory, changed), about)
     return _opened(folder, said, spec, store.memory)
+
+
+def _unchanged(store: Store) -> None:
+    if place.manifest(store.folder) != store.said:
+        raise OutputError(f"{store.folder} was changed by somebody else since it was opened: open it again")
 
 
 def definitions(spec: SourceSpec) -> str:
@@ -210,7 +220,7 @@ def _write(folder: Path, fresh: Path, memory: str, load: Load) -> Path:
         keep_tables(tables)
         if tables.pseudonymised:  # blocks that are no longer used still hold who they were
             connection.execute(
-                f"ATTACH '{clean}' AS clean; COPY FROM DATABASE {LOADED} TO clean; DETACH clean"
+                f"ATTACH {literal(str(clean))} AS clean; COPY FROM DATABASE {LOADED} TO clean; DETACH clean"
             )
         connection.execute("CHECKPOINT")
     except (duckdb.Error, CrmMiningError) as error:
@@ -228,7 +238,7 @@ def _write(folder: Path, fresh: Path, memory: str, load: Load) -> Path:
 def _refused(error: BaseException | None) -> str | None:
     """What the operating system said when the database could not write, if that is the cause."""
     while error is not None:
-        if isinstance(error, duckdb.Error) and ("write" in str(error) or "No space left" in str(error)):
+        if isinstance(error, duckdb.IOException) or "No space left" in str(error):
             return str(error).splitlines()[0]
         error = error.__cause__
     return None

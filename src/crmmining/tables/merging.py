@@ -349,7 +349,7 @@ def _keys_of(tables: Tables, deleted: Mapping[str, Sequence[str]]) -> dict[str, 
         spec = tables.spec.tables[name]
         if spec.key not in spec.columns:
             raise SourceError(f"deleted names {name}, whose rows have no key: supply the table as a whole")
-        keys = pl.Series("key", list(given), dtype=pl.String)
+        keys = pl.Series("key", [given] if isinstance(given, str) else list(given), dtype=pl.String)
         if tables.spec.id_format == "salesforce" and spec.columns[spec.key] == "id":
             whole = normal(keys)
             if whole.null_count():
@@ -367,11 +367,10 @@ def normal(keys: pl.Series) -> pl.Series:
 
 
 def _refuse_other_columns(tables: Tables, plan: Plan, gone: Mapping[str, pl.Series]) -> None:
-    faults = [
-        f"{name}: {reason}"
-        for name, reason, _ in plan.remarks
-        if name in tables.columns and "skipped" in reason
-    ]
+    faults = [f"{name}: {reason}" for name, reason, _ in plan.remarks if "skipped" in reason]
+    if plan.unused and not plan.assignments and not gone:
+        origins = ", ".join(file.origin for file in plan.unused)
+        faults.append(f"no table of source '{tables.spec.name}' is called like {origins} (see table_names)")
     faults += [fault for one in plan.assignments for fault in _other_columns(tables, one)]
     faults += [
         f"deleted names {name}, which was loaded without a key"
