@@ -50,6 +50,7 @@ def test_every_row_of_the_sample_tells_an_event_or_says_why_not(sample: Crm) -> 
     account = sample.event_log("case").quality.filter(pl.col("disposition") == "filtered")
     assert set(account["reason"]) == {
         "about no case",
+        "changes the account, not its cases",
         "internal comment",
         "name row beside an Id row",
         "planned, not done",
