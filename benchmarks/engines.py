@@ -59,7 +59,7 @@ COLUMNS = {
     "variants": ("case_ix", "activity"),
     "edge counts": ("case_ix", "activity"),
     "edge times": ("case_ix", "activity", "occurred_at"),
-    "durations": ("case_ix", "occurred_at"),
+    "durations": ("case_ix", "activity", "occurred_at"),
     "rework": ("case_ix", "activity"),
 }
 

@@ -3,7 +3,7 @@
 Steps: log (read, format, sort), variants, edge counts, edge times, durations, rework.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -71,16 +71,8 @@ def _asked(engine: ModuleType, frame: object, clock: Clock) -> Callable[[], Answ
     seconds = clock("durations", lambda: engine.get_all_case_durations(frame))
     repeated = clock("rework", lambda: engine.get_rework_cases_per_activity(frame))
 
-    def answers() -> Answers:
-        edges = [(*edge, n, times[edge]["median"]) for edge, n in counts.items()]
-        return {
-            "variants": _variants(sequences),
-            "edges": pl.DataFrame(edges, schema=["source", "target", "n", "median"], orient="row"),
-            "durations": pl.DataFrame({"seconds": seconds}),
-            "rework": pl.DataFrame({"activity": list(repeated), "cases": list(repeated.values())}),
-        }
-
-    return answers
+    edges = ((*edge, n, times[edge]["median"]) for edge, n in counts.items())
+    return partial(_told, sequences, edges, seconds, repeated)
 
 
 def pl4pm(flat: Path, clock: Clock) -> Callable[[], Answers]:
@@ -96,16 +88,8 @@ def pl4pm(flat: Path, clock: Clock) -> Callable[[], Answers]:
     seconds = clock("durations", lambda: engine.get_all_case_durations(frame))
     repeated = clock("rework", lambda: engine.get_rework_cases_per_activity(frame))
 
-    def answers() -> Answers:
-        edges = [(*edge, n, times[edge]) for edge, n in counts.items()]
-        return {
-            "variants": _variants(sequences),
-            "edges": pl.DataFrame(edges, schema=["source", "target", "n", "median"], orient="row"),
-            "durations": pl.DataFrame({"seconds": seconds}),
-            "rework": pl.DataFrame({"activity": list(repeated), "cases": list(repeated.values())}),
-        }
-
-    return answers
+    edges = ((*edge, n, times[edge]) for edge, n in counts.items())
+    return partial(_told, sequences, edges, seconds, repeated)
 
 
 def r4pm(flat: Path, clock: Clock) -> Callable[[], Answers]:
@@ -136,8 +120,19 @@ def r4pm(flat: Path, clock: Clock) -> Callable[[], Answers]:
     return answers
 
 
-def _variants(found: dict[tuple[str, ...], int]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"sequence": [list(variant) for variant in found], "cases": list(found.values())},
-        schema={"sequence": pl.List(pl.String), "cases": pl.Int64},
-    )
+def _told(
+    sequences: dict[tuple[str, ...], int],
+    edges: Iterable[tuple[object, ...]],
+    seconds: list[float],
+    repeated: dict[str, int],
+) -> Answers:
+    """Answers in the form that pm4py and pl4pm give them; edges: source, target, n, median."""
+    return {
+        "variants": pl.DataFrame(
+            {"sequence": [list(variant) for variant in sequences], "cases": list(sequences.values())},
+            schema={"sequence": pl.List(pl.String), "cases": pl.Int64},
+        ),
+        "edges": pl.DataFrame(list(edges), schema=["source", "target", "n", "median"], orient="row"),
+        "durations": pl.DataFrame({"seconds": seconds}),
+        "rework": pl.DataFrame({"activity": list(repeated), "cases": list(repeated.values())}),
+    }
