@@ -116,8 +116,6 @@ def test_options_of_reading_are_kept(crm: Make, write: Write, tmp_path: Path) ->
         cm.CrmMiningError, match="max_quarantine, pseudonymise and extracted_at belong to its"
     ):
         cm.connect(tmp_path / "store", max_quarantine=0.5)
-    with pytest.raises(cm.CrmMiningError, match="is a store itself: open it without another one"):
-        cm.connect(tmp_path / "store", store=tmp_path / "other")
 
 
 def test_changes_that_name_no_table_are_refused(crm: Make, write: Write, tmp_path: Path) -> None:

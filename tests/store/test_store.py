@@ -204,7 +204,7 @@ def test_a_store_may_be_named_twice(crm: Make, tmp_path: Path) -> None:
 
 def test_a_store_is_no_source_of_another(crm: Make, tmp_path: Path) -> None:
     cm.connect(crm("a"), store=tmp_path / "store")
-    with pytest.raises(cm.SourceError, match="holds no"):
+    with pytest.raises(cm.CrmMiningError, match="is a store itself: open it without another one"):
         cm.connect(tmp_path / "store", store=tmp_path / "other")
 
 

@@ -28,6 +28,7 @@ from crmmining.tables.sql import identifier, literal
 _BYTES_PER_ROW = 800  # of memory, for the rows of one bucket
 _FILE = 2_000_000  # events of a file, at most
 
+_NO_WRITING = ("could not write", "cannot write", "failed to write", "no space left")  # as DuckDB says it
 LOADED = "loaded"  # the database that tables are loaded into
 
 Load = Callable[[duckdb.DuckDBPyConnection], Tables]
@@ -238,7 +239,8 @@ def _write(folder: Path, fresh: Path, memory: str, load: Load) -> Path:
 def _refused(error: BaseException | None) -> str | None:
     """What the operating system said when the database could not write, if that is the cause."""
     while error is not None:
-        if isinstance(error, duckdb.IOException) or "No space left" in str(error):
+        said = str(error).lower()
+        if isinstance(error, duckdb.Error) and any(words in said for words in _NO_WRITING):
             return str(error).splitlines()[0]
         error = error.__cause__
     return None
