@@ -20,6 +20,7 @@ import polars as pl
 
 from crmmining.definitions import Process
 from crmmining.eventlog import Partition
+from crmmining.eventlog.replacing import recoded
 from crmmining.extract import rows, telling
 from crmmining.extract.building import coded
 from crmmining.extract.phases import show, transaction
@@ -115,13 +116,11 @@ def tell_bucket(order: Order, bucket: Bucket) -> Written:
 
 def read(folder: Path, written: Written, activities: tuple[str, ...]) -> Partition:
     """What was written of a bucket as a partition, its activities coded as places in `activities`."""
-    events, cases, values = (
-        pl.read_parquet(file(folder, kind, written.number), glob=False) for kind in (EVENTS, CASES, VALUES)
+    found = Partition(
+        *(pl.read_parquet(file(folder, kind, written.number), glob=False) for kind in (EVENTS, CASES, VALUES))
     )
-    if written.activities != activities:
-        places = pl.Series([activities.index(name) for name in written.activities], dtype=pl.UInt16)
-        events = events.with_columns(activity=places.gather(events["activity"]))
-    return Partition(events, cases, values)
+    places = [activities.index(name) for name in written.activities]
+    return recoded(found, pl.Series(places, dtype=pl.UInt16))
 
 
 def file(folder: Path, kind: str, number: int) -> Path:

@@ -39,11 +39,6 @@ class Traces:
         return self.case[self.starts]
 
     @property
-    def places(self) -> Ints:
-        """Position of each event inside its case, from 0."""
-        return np.arange(len(self.case)) - np.repeat(self.starts, self.lengths)
-
-    @property
     def follows(self) -> Flags:
         """Whether an event has a predecessor in its own case."""
         flags = np.ones(len(self.case), dtype=np.bool_)

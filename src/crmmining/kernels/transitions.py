@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import polars as pl
 
-from crmmining.kernels.packing import BLOCK
+from crmmining.kernels.packing import BLOCK, tally_rows
 from crmmining.kernels.quantiles import quantile
 from crmmining.kernels.traces import Flags, Ints, first_of_run, traces
 
@@ -65,8 +65,8 @@ def counts(events: pl.DataFrame, *, same_save: bool = False) -> pl.DataFrame:
         blocks = _followers(events, same_save=same_save)
         none = np.empty(0, dtype=np.int64)
         found = [_pairs(activity[within], codes)[follows] for within, follows in blocks]
-        pair, n, _ = _counted(pairs := np.concatenate([none, *found]), np.zeros_like(pairs))
-        return _tally(pair, codes, COUNTS, n=n)
+        tally = tally_rows(pl.DataFrame({"pair": np.concatenate([none, *found])}))
+        return _tally(tally["pair"].to_numpy(), codes, COUNTS, n=tally["n"].to_numpy())
     table = np.zeros(codes**2, dtype=np.int64)
     for within, follows in _followers(events, same_save=same_save):
         table += np.bincount(_pairs(activity[within], codes)[follows], minlength=codes**2)
