@@ -52,8 +52,9 @@ def connect(
     `store` is a folder that keeps the tables and every log that is asked for. What it holds is opened, not
     loaded again, where the source (by the hashes of its tables), its definitions and all options of reading
     are the same; otherwise it is replaced, in one step, unless it was refreshed. Given as the source itself,
-    a store is opened without what it was made from. The database is held to `memory`, and what does not fit lies in files that go with
-    it; with a store, logs are told for ranges of cases that fit, by `engine`, one after the other by default.
+    a store is opened without what it was made from. The database is held to `memory`, and what does not fit
+    lies in files that go with it; with a store, logs are told for ranges of cases that fit, by `engine`, one
+    after the other by default.
 
     >>> connect("data/sample")
     Crm(clock=2025-12-31T23:14:29Z, processes=account, case, lead, opportunity)
