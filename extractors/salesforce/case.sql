@@ -27,13 +27,15 @@ SELECT
   c.Status AS status,
   c.CurrencyIsoCode AS currency,
   c.AccountId AS account_id,
-  c.ContactId AS contact_id
+  c.ContactId AS contact_id,
+  CASE WHEN c.IsStopped AND s.since <= as_of() THEN s.since END AS stopped_since
 FROM living_cases AS c
 CROSS JOIN case_coverage AS k
 LEFT JOIN people AS h ON h.Id = c.OwnerId
 LEFT JOIN RecordType AS t ON t.Id = c.RecordTypeId
 LEFT JOIN Product2 AS p ON p.Id = c.ProductId
-LEFT JOIN Account AS a ON a.Id = c.AccountId;
+LEFT JOIN Account AS a ON a.Id = c.AccountId
+CROSS JOIN LATERAL (SELECT coalesce(c.StopStartDate, c.CreatedDate) AS since) AS s;
 
 -- Which case a record belongs to: itself, or the one that it was merged into.
 CREATE OR REPLACE TEMP VIEW case_of AS
@@ -192,7 +194,9 @@ responded AS (
 ),
 milestones AS (
   SELECT case_id, 'Start Milestone' AS activity, started_at AS occurred_at, greatest(started_at, CreatedDate) AS recorded_at,
-    20 AS rank, 'CaseMilestone' AS source_table, source_id, record_id, name AS new_value
+    20 AS rank, 'CaseMilestone' AS source_table, source_id, record_id,
+    CASE WHEN completed_somewhen THEN 'completed at an unknown moment' END AS old_value, name AS new_value,
+    (epoch_us(target_at) - epoch_us(started_at)) / 1e6 AS delta
   FROM milestone WHERE started_at IS NOT NULL
   UNION ALL BY NAME
   SELECT case_id, 'Complete Milestone' AS activity, completed_at AS occurred_at,

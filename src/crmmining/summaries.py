@@ -4,6 +4,7 @@ All float arithmetic happens after tallies are added, in the order of their keys
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -113,14 +114,26 @@ def durations(
 
 
 def conversion(
-    cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None, whole_only: bool = False
+    cases: pl.DataFrame,
+    by: Sequence[str] = (),
+    *,
+    of: pl.Expr | None = None,
+    whole_only: bool = False,
+    within: timedelta | None = None,
+    as_of: datetime | None = None,
 ) -> Tally:
     """Tally the cases with a `start`, those that have an `end` as hits.
 
     `cases` is as for `durations`. n counts all that entered; open is the part of n that is still open and has
-    not reached the end.
+    not reached the end. With `within` an end counts up to so long after the start, n are those for which that
+    is over at `as_of`, and open are all others that entered.
     """
     entered = population(of) & pl.col("start").is_not_null()
+    if within is not None:
+        until = pl.col("start") + within
+        over = (until <= as_of).fill_null(value=False)
+        who = members(entered & over, entered & ~over, whole_only=whole_only)
+        return tally(cases, by, who, hit=(pl.col("end") <= until).fill_null(value=False))
     waiting = entered & pl.col("end").is_null() & pl.col("open")
     who = members(entered, waiting, whole_only=whole_only)
     return tally(cases, by, who, hit=pl.col("end").is_not_null())

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, expression_fault
 from crmmining.definitions.process import STAGES, Process, text_hash
-from crmmining.definitions.segments import bases
+from crmmining.definitions.segments import OUTCOME, bases
 from crmmining.errors import DefinitionError, SourceError, UnknownNameError
 from crmmining.tables import SourceSpec, SqlFiles, paths
 
@@ -21,6 +21,9 @@ _KPI_COLUMNS = (
     *("kpi", "process", "kind", "question", "formula", "unit", "better"),
     *("basis", "truncated", "definition"),
 )
+
+# What a field may be besides a milestone: of a duration and of other kinds.
+_SPECIAL = {(True, "period"): {"start", "end"}, (True, "end"): {OUTCOME}, (False, "period"): {OUTCOME}}
 
 _STAGE_COLUMNS = {
     "root": pl.String,
@@ -283,16 +286,15 @@ def _kpi_faults(kpi: KpiBase, process: Process, content: Mapping[str, object]) -
     found = []
     for field in ("count", "start", "end", "period"):
         word = getattr(kpi, field, None)
-        special = {"start", "end"} if isinstance(kpi, Duration) else {"outcome"}
-        special = special if field == "period" else set()
+        special = _SPECIAL.get((isinstance(kpi, Duration), field), set())
         if word is not None and word not in process.milestones and word not in special:
             found.append(f"{field}: '{word}' is no milestone; known: {', '.join(sorted(process.milestones))}")
     stated = sorted({"name", "process"} & set(content))
     found += [f"{key}: is the table's own name or its file's, and not stated" for key in stated]
     if kpi.basis is not None and kpi.basis not in bases(process):
         found.append(f"basis: '{kpi.basis}' is none; known: {', '.join(sorted(bases(process)))}")
-    for field in ("of", "where", "column"):
-        text = getattr(kpi, field, None)
+    reasons = {f"unless.{reason}": text for reason, text in getattr(kpi, "unless", {}).items()}
+    for field, text in {**kpi.expressions, **reasons}.items():
         fault = expression_fault(text)
         if fault is not None:
             found.append(f"{field}: cannot be read as SQL: {fault}")

@@ -1,11 +1,11 @@
 """The closed set of KPI kinds: a tagged union on `kind`, one frozen type each."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Self
 
 import polars as pl
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from crmmining.definitions.process import Model, Word
 from crmmining.definitions.segments import EVENT, NOW
@@ -44,14 +44,24 @@ class KpiBase(Model):
         return self.truncated or "keep"
 
     @property
+    def grain(self) -> Literal["case", "event", "milestone"]:
+        """What n counts."""
+        return "case"
+
+    @property
+    def expressions(self) -> Mapping[str, str]:
+        """The expressions it states, by the key they stand under."""
+        texts = {field: getattr(self, field, None) for field in ("of", "where", "column")}
+        return {field: text for field, text in texts.items() if text is not None}
+
+    @property
     def words(self) -> set[str]:
         """Names of facts and milestones the KPI uses, from its fields and expressions."""
         found = {
             str(getattr(self, field)) for field in ("count", "start", "end", "period") if hasattr(self, field)
         }
-        for field in ("of", "where", "column"):
-            text = getattr(self, field, None)
-            found.update([] if text is None else pl.sql_expr(text).meta.root_names())
+        for text in self.expressions.values():
+            found.update(pl.sql_expr(text).meta.root_names())
         return found
 
     def milestones(self, known: set[str]) -> set[str]:
@@ -66,8 +76,7 @@ class KpiBase(Model):
 
     def outcomes(self, ends: Sequence[str]) -> set[str]:
         """The `ends` of a process that the KPI asks for by name, as in `outcome = 'won'`."""
-        texts = [getattr(self, field, None) for field in ("of", "where", "column")]
-        return {word for word in ends if any(text and f"'{word}'" in text for text in texts)}
+        return {word for word in ends if any(f"'{word}'" in text for text in self.expressions.values())}
 
 
 class Volume(KpiBase):
@@ -78,18 +87,45 @@ class Volume(KpiBase):
     of: Literal["cases", "events"]
 
     @property
+    def grain(self) -> Literal["case", "event", "milestone"]:
+        """Cases or events."""
+        return "event" if self.of == "events" else "case"
+
+    @property
+    def expressions(self) -> Mapping[str, str]:
+        """None: `of` is no expression here."""
+        return {}
+
+    @property
     def standing(self) -> str:
         """The milestone that is counted; each event's own time."""
         return self.basis or (self.count if self.of == "cases" else EVENT)
 
 
 class Share(KpiBase):
-    """Which share of a population meets a condition."""
+    """Which share of a population meets the condition `where`, or none of those that `unless` names.
+
+    Reasons under `unless` do not switch a KPI off: one that a source cannot show holds for no case.
+    """
 
     kind: Literal["share"]
     of: str | None = None
-    where: str
+    where: str | None = None
+    unless: dict[str, str] = Field(default_factory=dict)
     period: Word
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if (self.where is None) == (not self.unless):
+            raise ValueError("state either 'where' or the reasons of 'unless'")
+        return self
+
+    @property
+    def condition(self) -> str:
+        """What a case of the population must meet; null is not true."""
+        if self.where is not None:
+            return self.where
+        return "NOT (" + " OR ".join(f"coalesce({text}, FALSE)" for text in self.unless.values()) + ")"
 
 
 class Value(KpiBase):
@@ -124,7 +160,10 @@ class _FromStart(KpiBase):
 
 
 class Duration(_FromStart):
-    """Time from the first `start` to the first later `end`; open cases are censored."""
+    """Time from the first `start` to the first later `end`; open cases are censored.
+
+    The `end` may be `outcome`: the closing in force, if it is not before the start.
+    """
 
     kind: Literal["duration"]
     end: Word
@@ -133,18 +172,34 @@ class Duration(_FromStart):
 
 
 class Conversion(_FromStart):
-    """Share of the cases that entered `start` which later reached `end`, by entry cohort."""
+    """Share of the cases that entered `start` which later reached `end`, by entry cohort.
+
+    With `within_days` each is followed for so many times 24 hours, and counted when these are over: `end`
+    counts up to then, and until then a case is open, no part of n, whether it has reached the end or not.
+    """
 
     kind: Literal["conversion"]
     end: Word
     of: str | None = None
+    within_days: int | None = Field(default=None, gt=0)
 
 
 class Rework(KpiBase):
     """Share of cases with repeated work and how much of it a case has."""
 
     kind: Literal["rework"]
-    what: Literal["repeats", "self_loops", "regressions", "reopens"]
+    what: Literal[
+        "repeats",
+        "self_loops",
+        "regressions",
+        "reopens",
+        "handovers",
+        "person_handovers",
+        "ping_pongs",
+        "queue_ping_pongs",
+        "indirect_ping_pongs",
+        "queue_indirect_ping_pongs",
+    ]
     of: str | None = None
     period: Word
 
@@ -165,8 +220,39 @@ class Stock(KpiBase):
         return {"open"}
 
 
+class Sla(KpiBase):
+    """Which share of the milestones of cases is met in time, by the date of their target.
+
+    Of the milestones called `milestone` (null: all) that started before the case's first reopening, or with
+    `after_reopening` since then; `start` and `end` are the milestone words of what tells their start and
+    their completion. See `kernels.sla.states`.
+    """
+
+    kind: Literal["sla"]
+    milestone: str | None = None
+    after_reopening: bool = False
+    of: str | None = None
+    start: Word = "milestone_started"
+    end: Word = "milestone_completed"
+
+    @property
+    def grain(self) -> Literal["case", "event", "milestone"]:
+        """Milestones."""
+        return "milestone"
+
+    @property
+    def standing(self) -> str:
+        """Each milestone's own time: completed, due or the log's moment, whichever is first."""
+        return self.basis or EVENT
+
+    @property
+    def words(self) -> set[str]:
+        """How milestones stand depends on whether their case is open."""
+        return super().words | {"open"}
+
+
 Kpi = Annotated[
-    Volume | Share | Value | Duration | Conversion | Rework | Stock,
+    Volume | Share | Value | Duration | Conversion | Rework | Stock | Sla,
     Field(discriminator="kind"),
 ]
 KPI: TypeAdapter[Kpi] = TypeAdapter(Kpi)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple, assert_never
 
 import polars as pl
 
 from crmmining import summaries
-from crmmining.definitions.kpi import Conversion, Duration, Kpi, Rework, Share, Stock, Value, Volume
+from crmmining.definitions.kpi import Conversion, Duration, Kpi, Rework, Share, Sla, Stock, Value, Volume
+from crmmining.definitions.segments import OUTCOME
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
 from crmmining.kernels.merge import Sum
@@ -88,17 +90,21 @@ def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: PLR0911 - one
             return Counted(summaries.tally(cut.cases(log, instant), keys, who))
         case Share():
             who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
-            hit = log.expression(kpi.where).fill_null(value=False)
+            hit = log.expression(kpi.condition).fill_null(value=False)
             cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
             return Counted(summaries.tally(cases, keys, who, hit=hit))
         case Value():
             return _value(log, kpi, cut)
         case Duration():
-            cases = cut.cases(log, pl.col(kpi.period), log.pairs(kpi.start, kpi.end))
+            cases = cut.cases(log, pl.col(kpi.period), _pairs(log, kpi))
             return Counted(summaries.durations(cases, keys, of=_scope(log, kpi.of), whole_only=whole))
         case Conversion():
             cases = cut.cases(log, pl.col("start"), log.pairs(kpi.start, kpi.end))
-            return Counted(summaries.conversion(cases, keys, of=_scope(log, kpi.of), whole_only=whole))
+            within = None if kpi.within_days is None else timedelta(days=kpi.within_days)
+            of = _scope(log, kpi.of)
+            return Counted(
+                summaries.conversion(cases, keys, of=of, whole_only=whole, within=within, as_of=log.as_of)
+            )
         case Rework():
             who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
             times = pl.col(kpi.what).cast(pl.Int64)
@@ -106,6 +112,8 @@ def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: PLR0911 - one
             return Counted(summaries.tally(cases, keys, who, hit=times > 0, value=times))
         case Stock():
             return Counted(tallies.open_stock(log, kpi, cut))
+        case Sla():
+            return Counted(tallies.service_levels(log, kpi, cut))
     assert_never(kpi)
 
 
@@ -119,7 +127,7 @@ def _wide(  # noqa: PLR0911 - one per kind
         case Volume():
             every = tallies.every_period(found.counts, cut, log.as_of)
             return every.drop("hits").with_columns(count=pl.col("n").cast(pl.Float64))
-        case Share():
+        case Share() | Sla():
             return summaries.with_share(found, "share").drop("hits")
         case Value():
             wide = summaries.with_values(found, _keys(log, kpi, cut), kpi.agg)
@@ -149,6 +157,15 @@ def _converted(log: EventLog, kpi: Value) -> bool:
     """Whether the process gives a value in the reporting currency."""
     there = {f"{kpi.column}_reporting", "reporting_currency"} <= set(log.blank.facts.columns)
     return kpi.currency == "reporting" and there
+
+
+def _pairs(log: EventLog, kpi: Duration) -> pl.DataFrame:
+    """When each case started and ended, in the order of `cases`."""
+    if kpi.end != OUTCOME:
+        return log.pairs(kpi.start, kpi.end)
+    start, end = log.instants(kpi.start)["at"], log.instants(OUTCOME)["at"]
+    both = pl.DataFrame({"start": start, "end": end})
+    return both.select("start", pl.when(pl.col("end") >= pl.col("start")).then("end").alias("end"))
 
 
 def _value(log: EventLog, kpi: Value, cut: Cut) -> Counted:

@@ -19,14 +19,14 @@ def scorecard(
 ) -> pl.DataFrame:
     """Tidy rows of `kpis` on the logs of their processes, sorted by process, KPI, part, period and segments.
 
-    Columns: kpi, process, grain (case or event), period_start (Date; null without a period and for cases that
-    have no such date), period_end (Date, exclusive), the segment words as they were asked, basis (when they
-    count: a milestone, `outcome`, `event` or `now`; null without segments), part, value (Float64), unit
-    (money: the currency), n (counted), open (still waiting), excluded, truncated (Int64), low, high (95 %
-    interval of shares), as_of, definition (hash of the defining text). Every case in the window is in exactly
-    one of n, open and excluded of one row per KPI and part; for conversion open is part of n. `truncated` are
-    the cases (grain event: events of cases) whose history is not covered in full: a part of excluded where
-    the KPI leaves them out, else a part of n.
+    Columns: kpi, process, grain (case, event or milestone), period_start (Date; null without a period and for
+    cases that have no such date), period_end (Date, exclusive), the segment words as they were asked, basis
+    (when they count: a milestone, `outcome`, `event` or `now`; null without segments), part, value (Float64),
+    unit (money: the currency), n (counted), open (still waiting), excluded, truncated (Int64), low, high
+    (95 % interval of shares), as_of, definition (hash of the defining text). Every case in the window is in
+    exactly one of n, open and excluded of one row per KPI and part; for conversion open is part of n, unless
+    it follows cases for a stated time. `truncated` are the cases (other grains: what belongs to cases) whose
+    history is not covered in full: a part of excluded where the KPI leaves them out, else a part of n.
     """
     rows = [pl.DataFrame(schema=_schema(cut))]
     asked: dict[str, list[Kpi]] = {}
@@ -44,7 +44,7 @@ def _named(tidy: pl.DataFrame, log: EventLog, catalogue: Catalogue, kpi: Kpi, cu
     constants = {
         "kpi": kpi.name,
         "process": kpi.process,
-        "grain": "event" if kpi.kind == "volume" and kpi.of == "events" else "case",
+        "grain": kpi.grain,
         "definition": catalogue.fingerprint(kpi),
         "basis": replace(cut, basis=kpi.standing).told(log),
     }

@@ -1,18 +1,20 @@
-"""KPIs that count events or moments instead of cases: volume of events, stock of open cases."""
+"""KPIs that count other things than cases: volume of events, stock of open cases, milestones in time."""
 
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from crmmining.definitions.kpi import Stock, Volume
-from crmmining.eventlog import EventLog
+from crmmining import summaries
+from crmmining.definitions.kpi import Sla, Stock, Volume
+from crmmining.eventlog import EventLog, sla
 from crmmining.kernels import stock
 from crmmining.measure.cut import Cut
 from crmmining.periods import every_start
 from crmmining.summaries import Tally
 
 _COUNTS = ("n", "excluded", "truncated")
+_DECIDED, _WAITING = ("met", "violated", "running_late"), ("running", "stopped")
 
 
 def event_volume(log: EventLog, kpi: Volume, cut: Cut) -> Tally:
@@ -23,6 +25,23 @@ def event_volume(log: EventLog, kpi: Volume, cut: Cut) -> Tally:
     truncated = log.only.cases["truncated"].gather(passed["case_ix"])
     rows = passed.with_columns(*cut.start(pl.col("occurred_at")), *cells, truncated, change=1)
     return _tally(rows, cut, whole_only=kpi.truncation == "exclude")
+
+
+def service_levels(log: EventLog, kpi: Sla, cut: Cut) -> Tally:
+    """How many milestones of a partition are in time: decided ones count, void and faulty ones do not."""
+    rows = sla.of_partition(log, kpi.start, kpi.end).filter(after_reopening=kpi.after_reopening)
+    if kpi.milestone is not None:
+        rows = rows.filter(milestone=kpi.milestone)
+    rows = cut.window(rows, pl.col("target_at"))
+    whole = log.only.cases.select("truncated", within=pl.lit(value=True))
+    if kpi.of is not None:
+        asked = log.expression(kpi.of).fill_null(value=False)
+        whole = log.facts.select("truncated", within=asked)
+    cells = cut.segments_of(log, rows)
+    rows = rows.hstack(whole[rows["case_ix"]]).with_columns(*cells, *cut.start(pl.col("target_at")))
+    counted, waiting = (pl.col("within") & pl.col("state").is_in(names) for names in (_DECIDED, _WAITING))
+    who = summaries.members(counted, waiting, whole_only=kpi.truncation == "exclude")
+    return summaries.tally(rows, cut.keys, who, hit=pl.col("state") == "met")
 
 
 def open_stock(log: EventLog, kpi: Stock, cut: Cut) -> Tally:

@@ -1,0 +1,59 @@
+"""Service levels: how each milestone of a case stands, from its start, target and completion."""
+
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+STATES: Final = ("met", "violated", "running", "running_late", "stopped", "void", "faulty")
+INSTANT: Final = pl.Datetime("us", "UTC")
+
+
+def states(milestones: pl.DataFrame, cases: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Say how milestones stand as of a moment, row by row: those given with three columns more.
+
+    `milestones`: case_ix, started_at, target_at, completed_at (Datetime UTC; null: not on record) and
+    completed_unknown (Boolean: completed, nothing tells when). Row i of `cases` is case_ix i: open,
+    closed_at (of the closing in force; null while open), reopened_at (first) and stopped_since (null: the
+    clock runs). A target is as the CRM extracted it: it already leaves out what was stopped. It has passed at
+    its very instant, unless the milestone is completed then.
+
+    `state` (String) is the first that holds: `faulty` (times that cannot be: no start, completed before it or
+    after `as_of`, a target before it), `void` (no target, completed at an unknown moment, or the case closed
+    before the target), `met`, `violated` (completed late, or the case closed late without it), `stopped`
+    (since before the target), `running_late`, `running`. `reason` (String) says why it is faulty, void or
+    violated. `after_reopening` (Boolean): started at or after the first reopening.
+
+    >>> from datetime import UTC
+    >>> may = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 3, 2)]
+    >>> times = dict(zip(["started_at", "target_at", "completed_at"], may))
+    >>> one = pl.DataFrame({"case_ix": 0, **times, "completed_unknown": False})
+    >>> never = pl.lit(None, INSTANT)
+    >>> case = pl.select(open=True, closed_at=never, reopened_at=never, stopped_since=never)
+    >>> states(one, case, as_of=may[1])["state"].item()
+    'met'
+    """
+    own = cases.select("open", "closed_at", "reopened_at", "stopped_since")[milestones["case_ix"]]
+    started, target, done = pl.col("started_at"), pl.col("target_at"), pl.col("completed_at")
+    now = pl.lit(as_of, INSTANT)
+    rules = [
+        (started.is_null(), "faulty", "no start on record"),
+        (done < started, "faulty", "completed before its start"),
+        (done > now, "faulty", "completed after the log's moment"),
+        (target < started, "faulty", "target before its start"),
+        (target.is_null(), "void", "no target"),
+        (pl.col("completed_unknown") & done.is_null(), "void", "completed at an unknown moment"),
+        (done <= target, "met", None),
+        (done > target, "violated", "completed late"),
+        (~pl.col("open") & (pl.col("closed_at") < target), "void", "closed before its target"),
+        (~pl.col("open"), "violated", "closed late without it"),
+        (pl.col("stopped_since") < target, "stopped", None),
+        (target <= now, "running_late", None),
+    ]
+    state: pl.Expr = pl.lit("running")
+    reason: pl.Expr = pl.lit(None, pl.String)
+    for holds, what, why in reversed(rules):
+        state = pl.when(holds).then(pl.lit(what)).otherwise(state)
+        reason = pl.when(holds).then(pl.lit(why, pl.String)).otherwise(reason)
+    later = (started >= pl.col("reopened_at")).fill_null(value=False)
+    return milestones.hstack(milestones.hstack(own).select(state=state, reason=reason, after_reopening=later))
