@@ -136,8 +136,8 @@ class EventLog:
     def facts(self) -> pl.DataFrame:
         """What KPIs ask about, one row per case.
 
-        The columns of `cases`, and for every milestone m: `m_at` (first), `m_last`, `m_n`; over the core
-        activities: repeats, self_loops, regressions, skips; `reopens`; `n_events`.
+        The columns of `cases`; of every milestone m `m_at` (first), `m_last`, `m_n`; of the core activities
+        repeats, self_loops, regressions, skips; `reopens`; `n_events`; what `kernels.handovers` counts.
         """
         if len(self.partitions) > 1:
             known = self.process, self.activities

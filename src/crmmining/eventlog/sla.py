@@ -13,9 +13,11 @@ def of_partition(
 
     Columns: case_ix, source_id (which milestone it is), milestone (its name), started_at, target_at,
     completed_at, completed_unknown, occurred_at (when its segments count: completed, due or the log's moment,
-    whichever is first), state, reason and after_reopening (see `kernels.sla.states`). An event of milestone word `start` tells the name as new
-    value, the target as delta (seconds from the start) and, as old value, that nothing tells when it was
-    completed; one of word `end` with the same source Id tells the completion.
+    whichever is first), state, reason and after_reopening (see `kernels.sla.states`).
+
+    An event of milestone word `start` tells the name as new value, the target as delta (seconds from the
+    start) and, as old value, that nothing tells when it was completed; one of word `end` with the same source
+    Id tells the completion.
     """
     part = log.only
     key = ["case_ix", "source_id"]
