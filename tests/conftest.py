@@ -1,5 +1,6 @@
 """What tests share: the sample, files written by hand and loaded, logs made by hand."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,11 +131,12 @@ def log_of(
 
 
 def _values(changes: Sequence[tuple[str, str, float, str | None]], cases: Sequence[str]) -> pl.DataFrame:
-    rows = [
-        (cases.index(case), attribute, day(when), seq, value)
-        for seq, (case, attribute, when, value) in enumerate(changes)
-        if case in cases
-    ]
+    places: Counter[tuple[str, str]] = Counter()  # changes of two attributes by one save have one place
+    rows = []
+    for case, attribute, when, value in changes:
+        if case in cases:
+            rows.append((cases.index(case), attribute, day(when), places[case, attribute], value))
+        places[case, attribute] += 1
     order = ["case_ix", pl.col("attribute").cast(pl.String), "since", "seq"]
     return pl.DataFrame(rows, schema=VALUES, orient="row").sort(order)
 

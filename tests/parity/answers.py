@@ -51,7 +51,7 @@ def basis_of(kpi: Kpi) -> str:
         return kpi.start
     if kpi.kind == "volume":
         return kpi.count if kpi.of == "cases" else "event"
-    return "now"
+    return "event" if kpi.kind == "sla" else "now"
 
 
 def leaves_out(kpi: Kpi) -> bool:
@@ -127,8 +127,11 @@ def figures(kpi: CaseKpi, facts: list[Fact], *, converted: bool) -> Iterator[tup
             yield "mean", Figure(mean(seconds), *rest)
         case "conversion":
             entered = {place for place in asked if facts[place]["start"]}
-            begun = {place for place in entered if not facts[place]["end"]}
-            counted, rest = split(kpi, facts, entered, begun & others)
+            begun = {place for place in entered if not facts[place]["end"]} & others
+            if kpi.within_days is not None:
+                begun = {place for place in entered if not facts[place]["followed"]}
+                entered -= begun
+            counted, rest = split(kpi, facts, entered, begun)
             reached = sum(fact["end"] is not None for fact in counted)
             share, low, high = wilson(reached, len(counted))
             yield "rate", Figure(share, *rest, low, high)

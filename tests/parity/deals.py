@@ -111,6 +111,31 @@ ASKED: dict[str, dict[str, Any]] = {
         "period": "start",
         "unit": "s",
     },
+    "to_outcome": {"kind": "duration", "start": "staged", "end": "outcome", "period": "end", "unit": "s"},
+    "won_soon": {
+        "kind": "conversion",
+        "start": "staged",
+        "end": "won",
+        "within_days": 9,
+        "of": "amount > 60 OR region = 'EMEA'",
+        "unit": "share",
+    },
+    "clean": {
+        "kind": "share",
+        "of": "NOT open",
+        "unless": {"touched": "touched_n > 1", "large": "amount > 60", "back": "indirect_ping_pongs > 0"},
+        "period": "outcome",
+        "unit": "share",
+    },
+    "handovers": {"kind": "rework", "what": "handovers", "period": "created", "unit": "share"},
+    "ping_pongs": {"kind": "rework", "what": "ping_pongs", "period": "created", "unit": "share"},
+    "back_to_queues": {
+        "kind": "value",
+        "column": "1000 * queue_ping_pongs + 100 * person_handovers + 10 * queue_to_person + person_to_queue",
+        "agg": "sum",
+        "period": "created",
+        "unit": "number",
+    },
     "win_conversion": {"kind": "conversion", "start": "created", "end": "won", "unit": "share"},
     "stage_conversion": {
         "kind": "conversion",
@@ -176,6 +201,7 @@ CASE = st.tuples(
     st.sampled_from([False, False, True]),
     st.sampled_from([None, 0.5, 1.25]),
     st.lists(st.tuples(QUARTERS_OF_A_DAY, st.sampled_from([None, "EMEA", "APAC"])), max_size=4),
+    st.lists(st.sampled_from(["Ann", "Bob", "Queue", None]), max_size=7),
 )
 ORG = st.sampled_from(ORGS)
 PERIOD = st.sampled_from(get_args(Period))
@@ -206,13 +232,16 @@ def deals(draw: st.DrawFn) -> Deals:
     rows: list[Row] = []
     cases: dict[str, dict[str, Any]] = {}
     changes: list[Change] = []
-    for number, (born, events, region, amount, currency, truncated, rate, moves) in enumerate(
+    for number, (born, events, region, amount, currency, truncated, rate, moves, owners) in enumerate(
         draw(st.lists(CASE, min_size=1, max_size=7))
     ):
         name = f"d{number}"
         later = sorted(((max(when, born), value) for when, value in moves), key=lambda move: move[0])
         if later:
             changes += [(name, "region", born, region), *((name, "region", *move) for move in later)]
+        for step, owner in enumerate(owners):
+            changes.append((name, "owner", born + step // 2, owner))
+            changes.append((name, "queue", born + step // 2, owner if owner == "Queue" else None))
         rows.append((name, "Create", born, None))
         rows += [(name, what, when if what == "Call" else max(when, born), to) for what, when, to in events]
         cases[name] = {

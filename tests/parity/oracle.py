@@ -15,7 +15,7 @@ import duckdb
 import polars as pl
 
 from crmmining.definitions import Kpi, Process
-from crmmining.definitions.kpi import Conversion, Duration, Value
+from crmmining.definitions.kpi import Conversion, Duration, Share, Sla, Value
 from crmmining.eventlog import EventLog
 from crmmining.measure import Cut
 
@@ -32,7 +32,10 @@ from .answers import (
     midnight,
     next_first_day,
     split,
+    wilson,
 )
+from .owners import handovers_of
+from .service import milestones_of, standing
 
 INSTANT = pl.Datetime("us", "UTC")
 DERIVED = {"open", "outcome", "outcome_at"}
@@ -76,7 +79,7 @@ class Oracle:
         as_of: datetime,
         changes: Iterable[Change],
     ) -> None:
-        self.process, self.as_of = process, as_of
+        self.process, self.events, self.as_of = process, events, as_of
         self.changes: dict[tuple[str, str], list[Change]] = defaultdict(list)
         for change in changes:
             self.changes[change.case, change.attribute].append(change)
@@ -95,7 +98,7 @@ class Oracle:
         for word in process.milestones:
             schema |= {f"{word}_at": INSTANT, f"{word}_last": INSTANT, f"{word}_n": pl.Int64()}
         schema |= {"open": pl.Boolean(), "outcome": pl.String(), "outcome_at": INSTANT}
-        for count in ("repeats", "self_loops", "regressions", "skips", "reopens"):
+        for count in ("repeats", "self_loops", "regressions", "skips", "reopens", *handovers_of([], [])):
             schema[count] = pl.Int64()
         self.connection = duckdb.connect()
         self.connection.execute("SET TimeZone = 'UTC'")
@@ -126,15 +129,54 @@ class Oracle:
         fact["self_loops"] = sum(a.activity == b.activity for a, b in pairwise(core))
         fact["regressions"] = sum(event.direction == -1 for event in core)
         fact["skips"] = sum(event.direction == 2 for event in core)
+        fact |= handovers_of(*(self.changes.get((fact["case_id"], word), []) for word in ("owner", "queue")))
         return fact
 
     def pair(self, start: str, end: str, trace: list[Event]) -> tuple[datetime | None, datetime | None]:
-        """First start and the first end at a later place."""
+        """First start and the first end at a later place; `outcome`: the closing in force, if not before."""
         places = [place for place, event in enumerate(trace) if event.activity in self.activities[start]]
         if not places:
             return None, None
+        if end == "outcome":
+            ends = [event for event in trace if self.turns(event) is not None]
+            at = ends[-1].at if ends and self.turns(ends[-1]) else None
+            return trace[places[0]].at, at if at and at >= trace[places[0]].at else None
         later = self.milestone(end, trace[places[0] + 1 :])
         return trace[places[0]].at, later[0].at if later else None
+
+    def turns(self, event: Event) -> bool | None:
+        """Whether an event ends its case; null when it neither ends nor reopens it."""
+        if any(event.activity in self.activities[word] for word in self.process.reopens):
+            return False
+        return any(event.activity in self.activities[word] for word in self.process.ends) or None
+
+    def service_levels(self, kpi: Sla, cut: Cut) -> dict[Key, Figure]:
+        """Milestones one by one, each in the cell of its target."""
+        facts = {fact["case_id"]: fact for fact in self.facts}
+        population, rows = self.true_of(kpi.of), []
+        for one in milestones_of(self.events, self.activities[kpi.start], self.activities[kpi.end]):
+            fact = facts[one.case]
+            state, again = standing(one, fact, self.as_of)
+            if again != kpi.after_reopening or (kpi.milestone is not None and one.name != kpi.milestone):
+                continue
+            own_time = min(at for at in (one.completed, one.target, self.as_of) if at is not None)
+            rows.append((fact | {"in": one.case in population, "state": state, "own": own_time}, one.target))
+        cells: dict[tuple[date | None, Segments], list[Fact]] = defaultdict(list)
+        if not cut.period and not cut.by:
+            cells[None, ()] = []
+        for fact, target in rows:
+            if inside(target, cut):
+                where = self.segments(fact, kpi, cut, fact["own"])
+                cells[self.period(target, cut), where].append(fact)
+        answer = {}
+        for (start, segments), told in cells.items():
+            states = [fact["state"] if fact["in"] else "none" for fact in told]
+            decided = {at for at, state in enumerate(states) if state in ("met", "violated", "running_late")}
+            waiting = {at for at, state in enumerate(states) if state in ("running", "stopped")}
+            counted, rest = split(kpi, told, decided, waiting)
+            share, low, high = wilson(sum(fact["state"] == "met" for fact in counted), len(counted))
+            answer[Key(kpi.name, "share", kpi.unit, start, segments)] = Figure(share, *rest, low, high)
+        return answer
 
     def true_of(self, condition: str | None) -> set[str]:
         """Cases of which a condition is true; null is not true."""
@@ -150,6 +192,8 @@ class Oracle:
                 found = self.stock(kpi, cut)
             case "volume":
                 found = self.volume(kpi, cut)
+            case "sla":
+                found = self.service_levels(kpi, cut)
             case _:
                 found = self.of_cases(kpi, cut)
         return {key: figure._replace(basis=self.told(kpi, cut)) for key, figure in found.items()}
@@ -292,7 +336,9 @@ class Oracle:
     def of_cases(self, kpi: CaseKpi, cut: Cut) -> dict[Key, Figure]:
         """Kinds with one row per case behind them."""
         population = self.true_of(kpi.of)
-        hits = self.true_of(kpi.where) if kpi.kind == "share" else set()
+        hits = set()
+        if isinstance(kpi, Share):
+            hits = self.true_of(kpi.where).difference(*map(self.true_of, kpi.unless.values()))
         rows: list[tuple[Fact, datetime | None]] = []
         for fact in self.facts:
             mine = fact | {"in": fact["case_id"] in population, "hit": fact["case_id"] in hits}
@@ -300,6 +346,10 @@ class Oracle:
                 mine["start"], mine["end"] = self.pair(kpi.start, kpi.end, self.traces[fact["case_id"]])
             if isinstance(kpi, Conversion):
                 dated = mine["start"]
+                if dated is not None and kpi.within_days is not None:
+                    until = dated + timedelta(days=kpi.within_days)
+                    mine["followed"] = until <= self.as_of
+                    mine["end"] = mine["end"] if mine["end"] and mine["end"] <= until else None
             elif isinstance(kpi, Duration):
                 dated = mine[kpi.period]
             else:

@@ -47,16 +47,20 @@ def service_levels(log: EventLog, kpi: Sla, cut: Cut) -> Tally:
 def open_stock(log: EventLog, kpi: Stock, cut: Cut) -> Tally:
     """How many cases of a partition are open; with a period, how many more at the end of it: keys, n, ..."""
     whole_only = kpi.truncation == "exclude"
-    cells = log.only.cases.select("truncated", change="open").with_columns(*cut.segments(log))
     if cut.period is None:
+        cells = log.only.cases.select("truncated", change="open").with_columns(*cut.segments(log))
         return _tally(cells, cut, whole_only=whole_only)
+    return _tally(moves(log, cut), cut, whole_only=whole_only)
+
+
+def moves(log: EventLog, cut: Cut) -> pl.DataFrame:
+    """When cases of a partition open and close, by case and time: keys, case_ix, truncated, change."""
     begins = log.codes("created")
     ends = [code for word in log.process.ends for code in log.codes(word)]
     reopens = [code for word in log.process.reopens for code in log.codes(word)]
     flips = stock.changes(log.only.columns("case_ix", "activity", "occurred_at"), begins, ends, reopens)
-    own = cells.drop("change")[flips["case_ix"]]
-    moved = flips.with_columns(*cut.start(pl.col("occurred_at")), *own)
-    return _tally(moved, cut, whole_only=whole_only)
+    cells = log.only.of_cases("truncated").with_columns(*cut.segments(log))
+    return flips.with_columns(*cut.start(pl.col("occurred_at")), *cells[flips["case_ix"]])
 
 
 def stock_rows(log: EventLog, counts: pl.DataFrame, cut: Cut) -> pl.DataFrame:

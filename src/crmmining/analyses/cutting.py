@@ -1,0 +1,45 @@
+"""How analyses are cut: the words of `by` checked, periods of a calendar, people withheld."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from crmmining import disclosure
+from crmmining.definitions.segments import NOW
+from crmmining.errors import UnknownNameError
+from crmmining.eventlog import EventLog
+from crmmining.measure import Cut
+from crmmining.periods import PERIODS, Period
+from crmmining.tables import OrgSpec
+
+
+def cut_of(
+    log: EventLog,
+    by: Sequence[str],
+    period: Period | None = None,
+    *,
+    basis: str = NOW,
+    time_zone: str = "UTC",
+    fiscal_year_start: int = 1,
+) -> Cut:
+    """The cut by segment words and a period; raises `UnknownNameError` for words and periods nobody knows."""
+    words = (by,) if isinstance(by, str) else tuple(by)
+    for word in words:
+        if log.segment(word, basis).column is None:
+            raise UnknownNameError("segment", word, log.process.segments)
+    if period is not None and period not in PERIODS:
+        raise UnknownNameError("period", period, PERIODS)
+    org = OrgSpec(time_zone=time_zone, fiscal_year_start=fiscal_year_start)
+    return Cut(org, words, period, basis=basis)
+
+
+def withheld(
+    log: EventLog, table: pl.DataFrame, cells: Sequence[str], n: pl.Expr | None = None
+) -> pl.DataFrame:
+    """The table without figures of `cells` that name people and stand for too few cases (default: its `n`).
+
+    `cells` are the columns that name a row.
+    """
+    counted = table.with_columns(n=n) if n is not None else table
+    shown = disclosure.withhold_cells(counted, log.minimum_group, by=cells, people=log.process.people)
+    return shown if n is None else shown.drop("n")
