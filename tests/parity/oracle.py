@@ -144,6 +144,13 @@ class Oracle:
         later = self.milestone(end, trace[places[0] + 1 :])
         return trace[places[0]].at, later[0].at if later else None
 
+    def numbers(self, column: str) -> dict[str, float | None]:
+        """What an expression gives for every case; nothing for a fact as it is."""
+        if column in self.facts[0]:
+            return {}
+        query = f"SELECT case_id, CAST({column} AS DOUBLE) FROM facts"  # noqa: S608  (our own definitions)
+        return dict(self.connection.sql(query).fetchall())
+
     def turns(self, event: Event) -> bool | None:
         """Whether an event ends its case; null when it neither ends nor reopens it."""
         if any(event.activity in self.activities[word] for word in self.process.reopens):
@@ -333,27 +340,33 @@ class Oracle:
                 answer.setdefault(Key(kpi.name, "count", kpi.unit, start, segments), Figure(0, 0, 0, 0, 0))
         return answer
 
+    def dated(self, kpi: CaseKpi, mine: Fact) -> datetime | None:
+        """When a case counts; with `start` and `end`, and whether it was followed for long enough."""
+        if isinstance(kpi, Duration | Conversion):
+            mine["start"], mine["end"] = self.pair(kpi.start, kpi.end, self.traces[mine["case_id"]])
+        if isinstance(kpi, Duration):
+            return mine[kpi.period]
+        if not isinstance(kpi, Conversion):
+            return mine["outcome_at" if kpi.period == "outcome" else f"{kpi.period}_at"]
+        if mine["start"] is not None and kpi.within_days is not None:
+            until = mine["start"] + timedelta(days=kpi.within_days)
+            mine["followed"] = until <= self.as_of
+            mine["end"] = mine["end"] if mine["end"] and mine["end"] <= until else None
+        return mine["start"]
+
     def of_cases(self, kpi: CaseKpi, cut: Cut) -> dict[Key, Figure]:
         """Kinds with one row per case behind them."""
         population = self.true_of(kpi.of)
         hits = set()
         if isinstance(kpi, Share):
             hits = self.true_of(kpi.where).difference(*map(self.true_of, kpi.unless.values()))
+        numbers = self.numbers(kpi.column) if isinstance(kpi, Value) else {}
         rows: list[tuple[Fact, datetime | None]] = []
         for fact in self.facts:
             mine = fact | {"in": fact["case_id"] in population, "hit": fact["case_id"] in hits}
-            if kpi.kind in ("duration", "conversion"):
-                mine["start"], mine["end"] = self.pair(kpi.start, kpi.end, self.traces[fact["case_id"]])
-            if isinstance(kpi, Conversion):
-                dated = mine["start"]
-                if dated is not None and kpi.within_days is not None:
-                    until = dated + timedelta(days=kpi.within_days)
-                    mine["followed"] = until <= self.as_of
-                    mine["end"] = mine["end"] if mine["end"] and mine["end"] <= until else None
-            elif isinstance(kpi, Duration):
-                dated = mine[kpi.period]
-            else:
-                dated = mine["outcome_at" if kpi.period == "outcome" else f"{kpi.period}_at"]
+            if isinstance(kpi, Value):
+                mine[kpi.column] = numbers.get(fact["case_id"], mine.get(kpi.column))
+            dated = self.dated(kpi, mine)
             rows.append((mine, dated))
         answer: dict[Key, Figure] = {}
         asked = isinstance(kpi, Value) and kpi.unit == "money" and kpi.currency == "reporting"
