@@ -104,6 +104,46 @@ def test_a_milestone_that_came_late_is_recorded_when_it_came(
     ]
 
 
+def test_the_start_tells_the_target_and_that_a_completion_has_no_date(
+    extract: Extract, connection: Connection
+) -> None:
+    rows = [
+        milestone("a", target="03 09:00:00.5"),
+        milestone("b", target=None),
+        milestone("c", target="01 08:00", done=True),
+        milestone("d", start=None, created="02 09:00"),
+    ]
+    told = tell(
+        extract, connection, {"MilestoneType": TYPES, "CaseMilestone": [MILESTONE, *rows]}, as_of=LATER
+    )
+    starts = [row for row in told.events("source_id, delta, old_value") if row[1] == "Start Milestone"]
+    assert [row[2:] for row in starts] == [
+        ("a", 2 * 86400 + 0.5, None),
+        ("b", None, None),
+        ("c", -3600.0, "completed at an unknown moment"),
+        ("d", 86400.0, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("clock", "as_of", "expected"),
+    [
+        ((True, "2024-01-20 09:00"), LATER, "01-20 09:00"),
+        ((True, "2024-01-20 09:00"), "2024-01-10", None),  # it stood still later
+        ((True, None), LATER, "01-01 09:00"),  # nothing tells since when
+        ((False, "2024-01-20 09:00"), LATER, None),  # it runs again
+        ((None, None), LATER, None),
+    ],
+)
+def test_since_when_the_clock_of_a_case_stands_still(
+    extract: Extract, connection: Connection, clock: tuple[Any, Any], as_of: str, expected: str | None
+) -> None:
+    row = ("C", "2024-01-01 09:00", "Working", *clock)
+    case = ["Id CreatedDate Status IsStopped StopStartDate", row]
+    told = tell(extract, connection, {"Case": case}, as_of=as_of)
+    assert told.cases("strftime(stopped_since, '%m-%d %H:%M')") == [(expected,)]
+
+
 def test_a_deleted_milestone_and_one_ahead_tell_nothing(extract: Extract, connection: Connection) -> None:
     rows = [
         milestone("m1", deleted=True, completed="04 09:00"),

@@ -50,6 +50,22 @@ def overlay(tmp_path: Path) -> Overlay:
         ),
         ({"kpis__lead_toml": 'process = "case"\n'}, "lead.toml: process: a KPI is a table"),
         (
+            {"kpis__case_toml": "[first_time_right.unless]\nodd = 'reopens >'\n"},
+            "first_time_right.unless.odd: cannot be read as SQL",
+        ),
+        (
+            {"kpis__case_toml": "[sla_compliance]\nstart = 'begun'\n"},
+            "sla_compliance.start: 'begun' is no milestone",
+        ),
+        (
+            {"kpis__case_toml": "[final_resolution_time]\nend = 'end'\n"},
+            "final_resolution_time.end: 'end' is no milestone",
+        ),
+        (
+            {"kpis__case_toml": "[first_time_right]\nwhere = 'open'\n"},
+            "state either 'where' or the reasons of 'unless'",
+        ),
+        (
             {"kpis__lead_toml": SHARE.format(where="open", period="created") + 'process = "case"\n'},
             "tried.process: is the table's own name or its file's",
         ),

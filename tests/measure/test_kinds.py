@@ -116,6 +116,50 @@ def test_conversion_by_cohort(log: EventLog) -> None:
     ).rows() == [(JAN, 3, 0, 0, 2 / 3), (FEB, 2, 2, 0, 0.0)]
 
 
+def test_conversion_of_those_followed_for_long_enough(log: EventLog) -> None:
+    # d1 won after 10 days, d2 lost, d3 won on its 30th; d5 (day 32) and d4 (day 40) until day 62 and 70
+    def asked(days: int) -> Kpi:
+        return kpi(kind="conversion", start="created", end="won", unit="share", within_days=days)
+
+    columns = ("n", "open", "excluded", "rate")
+    assert measure(log, asked(9), Cut(ORG)).select(columns).row(0) == (5, 0, 0, 0.0)
+    assert measure(log, asked(10), Cut(ORG)).select(columns).row(0) == (5, 0, 0, 1 / 5)
+    assert measure(log, asked(30), Cut(ORG)).select(columns).row(0) == (5, 0, 0, 2 / 5)
+    assert measure(log, asked(31), Cut(ORG, period="month")).select("period_start", *columns).rows() == [
+        (JAN, 3, 0, 0, 2 / 3), (FEB, 1, 1, 0, 0.0),
+    ]  # fmt: skip
+    reopened = kpi(kind="conversion", start="lost", end="reopened", unit="share", within_days=37)
+    assert measure(log, reopened, Cut(ORG)).select(columns).row(0) == (2, 0, 3, 1 / 2)
+    later = kpi(kind="conversion", start="lost", end="reopened", unit="share", within_days=38)
+    assert measure(log, later, Cut(ORG)).select(columns).row(0) == (1, 1, 3, 0.0)  # d5 is no hit yet
+
+
+def test_duration_to_the_closing_in_force(make_log: Callable[..., EventLog]) -> None:
+    events = [
+        ("d1", "Create", 1), ("d1", "Win", 3), ("d1", "Reopen", 4), ("d1", "Lose", 9),
+        ("d2", "Create", 1), ("d2", "Win", 3), ("d2", "Reopen", 4),
+        ("d3", "Create", 1), ("d3", "Win", 3), ("d3", "Stage: A", 5),
+    ]  # fmt: skip
+    log = make_log(events)
+    figures: dict[str, Any] = {"kind": "duration", "end": "outcome", "period": "end", "unit": "s"}
+    columns = ("n", "open", "excluded", "median")
+    final = kpi(**figures, start="created")
+    assert measure(log, final, Cut(ORG)).select(columns).row(0) == (2, 1, 0, 5 * DAY)
+    after = kpi(**figures, start="staged")  # closed before it
+    assert measure(log, after, Cut(ORG)).select(columns).row(0) == (0, 0, 3, None)
+
+
+def test_share_of_those_without_any_reason(log: EventLog) -> None:
+    reasons = {"reopened": "reopens > 0", "small": "amount < 200"}
+    clean = kpi(kind="share", unless=reasons, period="created")
+    # d1 and d4 are small, d5 came back (its amount is not known): d2 and d3 are left
+    assert measure(log, clean, Cut(ORG)).select("n", "share").row(0) == (5, 2 / 5)
+    assert clean.words == {"created"}  # a reason the source cannot show switches nothing off
+    for fields in ({}, {"where": "open", "unless": reasons}):
+        with pytest.raises(ValueError, match="either 'where' or the reasons of 'unless'"):
+            kpi(kind="share", period="created", **fields)
+
+
 @pytest.mark.parametrize(
     ("what", "share", "per_case"),
     [("repeats", 0.2, 0.2), ("self_loops", 0.0, 0.0), ("regressions", 0.2, 0.2), ("reopens", 0.2, 0.2)],

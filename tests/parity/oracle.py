@@ -344,15 +344,15 @@ class Oracle:
         """When a case counts; with `start` and `end`, and whether it was followed for long enough."""
         if isinstance(kpi, Duration | Conversion):
             mine["start"], mine["end"] = self.pair(kpi.start, kpi.end, self.traces[mine["case_id"]])
-        if isinstance(kpi, Duration):
-            return mine[kpi.period]
-        if not isinstance(kpi, Conversion):
-            return mine["outcome_at" if kpi.period == "outcome" else f"{kpi.period}_at"]
-        if mine["start"] is not None and kpi.within_days is not None:
+            name = str(kpi.period) if isinstance(kpi, Duration) else "start"
+        else:
+            name = f"{kpi.period}_at"
+        if isinstance(kpi, Conversion) and mine["start"] is not None and kpi.within_days is not None:
             until = mine["start"] + timedelta(days=kpi.within_days)
             mine["followed"] = until <= self.as_of
             mine["end"] = mine["end"] if mine["end"] and mine["end"] <= until else None
-        return mine["start"]
+        dated: datetime | None = mine[name]
+        return dated
 
     def of_cases(self, kpi: CaseKpi, cut: Cut) -> dict[Key, Figure]:
         """Kinds with one row per case behind them."""

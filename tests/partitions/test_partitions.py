@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import crmmining as cm
-from crmmining import measure
+from crmmining import analyses, measure
 from crmmining.definitions import read_catalogue, shipped
 from crmmining.definitions.kpi import KPI
 from crmmining.eventlog import Here, Partition
@@ -39,6 +39,8 @@ ANSWERS: dict[str, Callable[[cm.EventLog], pl.DataFrame]] = {
         {log.process.name: log}, CATALOGUE, CATALOGUE.kpis_of(log.process.name), CUT
     ),
     "imperfections": imperfections,
+    "backlog": lambda log: analyses.backlog(log, period="month", by=["region"]),
+    "ageing": lambda log: analyses.ageing(log, by=["region"]),
     "facts": lambda log: log.facts,
     "cases": lambda log: log.cases,
     "events": lambda log: log.events,

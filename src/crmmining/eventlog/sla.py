@@ -20,7 +20,7 @@ def of_partition(
     Id tells the completion.
     """
     part = log.only
-    key = ["case_ix", "source_id"]
+    key, now = ["case_ix", "source_id"], pl.lit(log.as_of, sla.INSTANT)
     begun = part.among(log.codes(start), *key, "occurred_at", "old_value", "new_value", "delta")
     ended = part.among(log.codes(end), *key, "occurred_at", "new_value")
     first = begun.unique(key, keep="first", maintain_order=True)
@@ -44,9 +44,9 @@ def of_partition(
         "target_at",
         "completed_at",
         pl.col("completed_unknown").fill_null(value=False),
-        pl.min_horizontal("completed_at", "target_at", pl.lit(log.as_of, sla.INSTANT)).alias("occurred_at"),
+        pl.min_horizontal("completed_at", "target_at", now).alias("occurred_at"),
     ).sort("case_ix", "started_at", "source_id")
-    return sla.states(rows, _cases(log), log.as_of)
+    return sla.states(rows, _cases(log), now)
 
 
 def _cases(log: EventLog) -> pl.DataFrame:

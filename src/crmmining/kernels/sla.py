@@ -1,6 +1,5 @@
 """Service levels: how each milestone of a case stands, from its start, target and completion."""
 
-from datetime import datetime
 from typing import Final
 
 import polars as pl
@@ -9,8 +8,8 @@ STATES: Final = ("met", "violated", "running", "running_late", "stopped", "void"
 INSTANT: Final = pl.Datetime("us", "UTC")
 
 
-def states(milestones: pl.DataFrame, cases: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """Say how milestones stand as of a moment, row by row: those given with three columns more.
+def states(milestones: pl.DataFrame, cases: pl.DataFrame, now: pl.Expr) -> pl.DataFrame:
+    """Say how milestones stand at the moment `now` (Datetime UTC), row by row: those given and three columns.
 
     `milestones`: case_ix, started_at, target_at, completed_at (Datetime UTC; null: not on record) and
     completed_unknown (Boolean: completed, nothing tells when). Row i of `cases` is case_ix i: open,
@@ -24,18 +23,17 @@ def states(milestones: pl.DataFrame, cases: pl.DataFrame, as_of: datetime) -> pl
     (since before the target), `running_late`, `running`. `reason` (String) says why it is faulty, void or
     violated. `after_reopening` (Boolean): started at or after the first reopening.
 
-    >>> from datetime import UTC
+    >>> from datetime import UTC, datetime
     >>> may = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 3, 2)]
     >>> times = dict(zip(["started_at", "target_at", "completed_at"], may))
     >>> one = pl.DataFrame({"case_ix": 0, **times, "completed_unknown": False})
     >>> never = pl.lit(None, INSTANT)
     >>> case = pl.select(open=True, closed_at=never, reopened_at=never, stopped_since=never)
-    >>> states(one, case, as_of=may[1])["state"].item()
+    >>> states(one, case, pl.lit(may[1], INSTANT))["state"].item()
     'met'
     """
     own = cases.select("open", "closed_at", "reopened_at", "stopped_since")[milestones["case_ix"]]
     started, target, done = pl.col("started_at"), pl.col("target_at"), pl.col("completed_at")
-    now = pl.lit(as_of, INSTANT)
     rules = [
         (started.is_null(), "faulty", "no start on record"),
         (done < started, "faulty", "completed before its start"),
