@@ -1,0 +1,7 @@
+"""Analyses: named questions to an event log whose answer is a table of its own, no single figure."""
+
+from crmmining.analyses.backtests import backtest
+from crmmining.analyses.forecasts import forecast
+from crmmining.analyses.role_models import role_models
+
+__all__ = ["backtest", "forecast", "role_models"]
