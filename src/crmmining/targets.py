@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from crmmining.crm import Crm
 from crmmining.definitions import Catalogue
-from crmmining.definitions.process import Model
+from crmmining.definitions.model import Model
 from crmmining.errors import DefinitionError, UnknownNameError
 from crmmining.moments import Moment
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import polars as pl
 from pydantic import Field, TypeAdapter
 
-from crmmining.definitions.process import Model, Word
+from crmmining.definitions.model import Model, Word
 from crmmining.definitions.segments import EVENT, NOW
 
 Truncation = Literal["exclude", "keep", "bound"]
