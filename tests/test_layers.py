@@ -22,7 +22,7 @@ FLOORS = (
     {"calendars", "definitions", "sources"},
     {"eventlog", "availability"},
     {"extract", "imperfections", "measure", "quality"},
-    {"refreshing", "scale", "show", "store"},
+    {"analyses", "refreshing", "scale", "show", "store"},
     {"opening"},
     {"crm"},
     {"batch", "targets"},

@@ -44,7 +44,8 @@ def spans(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
     """
     process = stated(log.process)
     columns_of = {key: log.process.segments[word] for key, word in process.words.items()}
-    asked = list(dict.fromkeys([*columns_of.values(), *columns]))
+    hours = _hours(log)
+    asked = list(dict.fromkeys([*columns_of.values(), *hours.values(), *columns]))
     marks = _marks(log, process)
     events = log.only.among(marks.all, "case_ix", "activity", "occurred_at")
     covered_from = _covered_from(log)
@@ -64,7 +65,7 @@ def spans(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
     )
     code = {word: RESPONSIBILITIES.index(kind) for word, kind in process.meaning.items()}
     turn = waiting.responsibilities(state, code)
-    return found.with_columns(turn, pl.lit(None, pl.Int64).alias("in_hours"), *was.select(columns))
+    return found.with_columns(turn, _worked(log, found, was, hours), *was.select(columns))
 
 
 def waits(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
@@ -82,6 +83,23 @@ def _marks(log: EventLog, stated: Waiting) -> waiting.Marks:
 
     ends, reopens = codes(log.process.ends), codes(log.process.reopens)
     return waiting.Marks(ends, reopens, codes(stated.touches), codes(stated.assigned))
+
+
+def _hours(log: EventLog) -> dict[str, str]:
+    """The columns of `cases` behind the words that decide on a calendar, of those there are."""
+    words = () if log.calendars is None else log.calendars.words
+    known, there = log.process.segments, log.blank.only.cases.columns
+    return {word: known.get(word, word) for word in words if known.get(word, word) in there}
+
+
+def _worked(log: EventLog, spans: pl.DataFrame, was: pl.DataFrame, hours: dict[str, str]) -> pl.Series:
+    """Working time of each span in the calendar in force: that of its owner, queue, ..., else of its case."""
+    if log.calendars is None:
+        return pl.repeat(None, spans.height, dtype=pl.Int64, eager=True).alias("in_hours")
+    none = pl.repeat(None, spans.height, dtype=pl.String, eager=True)
+    cells = [(was[hours[word]] if word in hours else none).alias(word) for word in log.calendars.words]
+    which = log.calendars.of(pl.DataFrame(cells))
+    return log.calendars.worked(which, spans["start"], spans["end"]).alias("in_hours")
 
 
 def _covered_from(log: EventLog) -> pl.DataFrame:
