@@ -19,7 +19,7 @@ FLOORS = (
     {"disclosure", "kernels", "locks", "moments", "periods"},
     {"summaries"},
     {"tables"},
-    {"sources", "definitions"},
+    {"calendars", "definitions", "sources"},
     {"eventlog", "availability"},
     {"extract", "imperfections", "measure", "quality"},
     {"refreshing", "scale", "show", "store"},

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 import polars as pl
 
 from crmmining import disclosure, summaries
+from crmmining.calendars import Calendars
 from crmmining.definitions import Process
 from crmmining.definitions.kpi import Clock
 from crmmining.definitions.segments import OUTCOME, Segment, segment
@@ -53,6 +54,7 @@ class EventLog:
     tracked: frozenset[str] = _NOT_SAID  # attributes with a history, in this log or the one it is a part of
     engine: Engine = field(default_factory=Here)
     memory: int | None = None  # bytes that one frame of all events or cases may take; null: no bound
+    calendars: Calendars | None = None  # null where the source has none: then there is no business time
 
     def __post_init__(self) -> None:
         if self.tracked is _NOT_SAID:
@@ -378,7 +380,9 @@ class EventLog:
         """What a stored log says of itself."""
         process = {"process": self.process.name, "definition": self.process.fingerprint}
         facts = {name: getattr(self, name) for name in ("activities", "off", "minimum_group")}
-        return {**process, **facts, "as_of": self.as_of.isoformat(), "tracked": sorted(self.tracked)}
+        hours = None if self.calendars is None else self.calendars.described
+        now = {"as_of": self.as_of.isoformat(), "tracked": sorted(self.tracked), "calendars": hours}
+        return {**process, **facts, **now}
 
     def expression(self, text: str, kind: Literal["condition", "number"] = "condition") -> pl.Expr:
         """A Polars SQL expression over `facts` with one value per case.
