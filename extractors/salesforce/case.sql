@@ -9,6 +9,8 @@ SELECT
   CASE WHEN k.stated_since IS NOT NULL THEN c.CreatedDate < k.stated_since
     ELSE coalesce(c.CreatedDate < k.first_since, FALSE)
       AND c.Id NOT IN (SELECT record_id FROM changes WHERE root = 'Case' AND field = 'created') END AS truncated,
+  CASE WHEN c.CreatedDate < coalesce(k.stated_since, k.first_since) THEN coalesce(k.stated_since, k.first_since) END
+    AS covered_from,  -- of a truncated case
   h.owner,
   h.manager,
   h.region,

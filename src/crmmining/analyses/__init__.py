@@ -3,5 +3,6 @@
 from crmmining.analyses.backtests import backtest
 from crmmining.analyses.forecasts import forecast
 from crmmining.analyses.role_models import role_models
+from crmmining.analyses.whose_turn import waiting, waits
 
-__all__ = ["backtest", "forecast", "role_models"]
+__all__ = ["backtest", "forecast", "role_models", "waiting", "waits"]

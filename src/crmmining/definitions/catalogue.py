@@ -19,7 +19,7 @@ Layers = Sequence[str | Path]
 
 _KPI_COLUMNS = (
     *("kpi", "process", "kind", "question", "formula", "unit", "better"),
-    *("basis", "truncated", "definition"),
+    *("clocks", "basis", "truncated", "definition"),
 )
 
 _STAGE_COLUMNS = {
@@ -105,13 +105,14 @@ class Catalogue:
     def frame(self) -> pl.DataFrame:
         """Every KPI with its definition.
 
-        Columns: kpi, process, kind, question, formula, unit, better, basis (when bare segment words count),
-        truncated (exclude, keep or bound: what happens to cases not covered in full), definition.
+        Columns: kpi, process, kind, question, formula, unit, better, clocks (`calendar, business` for what is
+        measured in time, else null), basis (when bare segment words count), truncated (exclude, keep or
+        bound: what happens to cases not covered in full), definition.
         """
         rows = [
             (
                 *(k.name, k.process, k.kind, k.question, k.formula, k.unit, k.better),
-                *(k.standing, k.truncation, self.fingerprint(k)),
+                *(", ".join(k.clocks) or None, k.standing, k.truncation, self.fingerprint(k)),
             )
             for k in sorted(self.kpis.values(), key=lambda kpi: (kpi.process, kpi.name))
         ]

@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 import polars as pl
 from pydantic import Field, TypeAdapter
 
-from crmmining.definitions.process import Model, Word
+from crmmining.definitions.model import Model, Word
 from crmmining.definitions.segments import EVENT, NOW
 
 Truncation = Literal["exclude", "keep", "bound"]
+Clock = Literal["calendar", "business"]
 
 
 class KpiBase(Model):
@@ -42,6 +43,11 @@ class KpiBase(Model):
     def truncation(self) -> Truncation:
         """What happens to cases whose history is not covered in full."""
         return self.truncated or "keep"
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """The clocks in which it measures time; none for what is no time."""
+        return ()
 
     @property
     def words(self) -> set[str]:
@@ -130,6 +136,11 @@ class Duration(_FromStart):
     end: Word
     of: str | None = None
     period: Literal["start", "end"]
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """Around the clock, and in opening hours where there are any."""
+        return "calendar", "business"
 
 
 class Conversion(_FromStart):
