@@ -2,16 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import polars as pl
 import pytest
+from tests.conftest import DEAL, log_of
 
 import crmmining as cm
 from crmmining import analyses
 from crmmining.calendars import Calendar, Calendars, Week
 from crmmining.definitions.waiting import Waiting
-from tests.conftest import DEAL, log_of
 
 PARKED = DEAL.model_copy(
     update={
@@ -24,7 +23,9 @@ PARKED = DEAL.model_copy(
 COLUMNS = ("account_id", "cases", "open", "excluded", "their_wait", "our_wait", "share")
 
 
-def parked(lives: dict[str, tuple[str | None, float, float, float | None]], **options: Any) -> cm.EventLog:
+def parked(
+    lives: dict[str, tuple[str | None, float, float, float | None]], partitions: int = 1
+) -> cm.EventLog:
     """A log of cases, each of an account: parked with the customer from a day to another, won on a day."""
     events, changes, cases = [], [], {}
     for case, (account, since, until, won) in lives.items():
@@ -36,7 +37,7 @@ def parked(lives: dict[str, tuple[str | None, float, float, float | None]], **op
             (case, "status", since, "Waiting"),
             (case, "status", until, "Open"),
         ]
-    return log_of(events, cases, process=PARKED, as_of=31, changes=changes, **options)
+    return log_of(events, cases, process=PARKED, as_of=31, changes=changes, partitions=partitions)
 
 
 LIVES: dict[str, tuple[str | None, float, float, float | None]] = {

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
 import pytest
+from tests.conftest import DEAL, day, log_of
 
 import crmmining as cm
 from crmmining import analyses
 from crmmining.analyses.role_models import _with_peers
-from tests.conftest import DEAL, day, log_of
 
 COUNTS = ("value", "n", "open", "hits")
 
@@ -20,10 +21,7 @@ def told(found: pl.DataFrame, trait: str) -> list[tuple[Any, ...]]:
     return found.filter(trait=trait).sort("value", nulls_last=True).select(COUNTS).rows()
 
 
-def asked(log: cm.EventLog, **options: Any) -> pl.DataFrame:
-    return analyses.role_models(
-        log, **{"landmark": "1d", "within": "4d", "follow_up": "2d", "least": 1, **options}
-    )
+asked = partial(analyses.role_models, landmark="1d", within="4d", follow_up="2d", least=1)
 
 
 EVENTS: list[tuple[str, str, float]] = [

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from tests.conftest import DEAL, day, log_of
 
 import crmmining as cm
 from crmmining import analyses
 from crmmining.calendars import Calendar, Calendars, Rule, Week
 from crmmining.definitions import Process
-from tests.conftest import DEAL, day, log_of
 
 WORKDAYS = Week(None, tuple((weekday, 9 * 60, 17 * 60) for weekday in range(5)))
 OFFICE = Calendar("Office", "Europe/Berlin", (WORKDAYS,))

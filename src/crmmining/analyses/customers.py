@@ -1,4 +1,4 @@
-"""Quick and slow customers: accounts by how much of the waiting was theirs, judged by what their cases can say."""
+"""Quick and slow customers: accounts by how much of the waiting was theirs, as far as their cases can say."""
 
 from functools import partial
 from typing import Literal
@@ -16,7 +16,6 @@ Clock = Literal["calendar", "business"]
 _THEIRS: tuple[Responsibility, ...] = ("with_customer",)
 _OURS: tuple[Responsibility, ...] = ("in_queue", "untouched", "touched")
 _UNKNOWN: tuple[Responsibility, ...] = ("unknown",)
-_SIDES = {"theirs": _THEIRS, "ours": _OURS, "unknown": _UNKNOWN}
 _GUESSES = ("shrunk", "low", "high", "overall", "distinct")
 
 
@@ -25,9 +24,9 @@ def customers(log: EventLog, *, clock: Clock = "calendar") -> pl.DataFrame:
 
     A case waits for its customer (`with_customer`, see `waiting`) or for us (in a queue, or with an owner);
     its share is the customer's part of both. What was on hold, resolved or closed is on neither side. `clock`
-    says whether all time counts or only that in opening hours. Cases count (cases) when they are closed: those
-    still `open` have no final share, and `excluded` are closed ones that waited for nobody, or whose history
-    is not known in full. The three are all cases of the account.
+    says whether all time counts or only that in opening hours. Cases count (cases) when they are closed:
+    those still `open` have no final share, and `excluded` are closed ones that waited for nobody, or whose
+    history is not known in full. The three are all cases of the account.
 
     Columns: account_id, account (where there are such attributes), cases, open, excluded (Int64), their_wait,
     our_wait (Duration in milliseconds: totals of the cases counted), share (mean of its cases' shares, each
@@ -48,10 +47,12 @@ def customers(log: EventLog, *, clock: Clock = "calendar") -> pl.DataFrame:
     """
     turns.stated(log.process)
     if clock == "business" and log.calendars is None:
-        raise CrmMiningError("there is no business time: the source has no BusinessHours and no stated calendars")
-    names = [name for name in ("account_id", "account") if name in log.blank.only.cases.columns]
+        raise CrmMiningError(
+            "there is no business time: the source has no BusinessHours, and no calendars are stated"
+        )
+    names: list[str] = [name for name in ("account_id", "account") if name in log.blank.only.cases.columns]
     if not names:
-        raise CrmMiningError(f"cases of process '{log.process.name}' have no account: nothing names a customer")
+        raise CrmMiningError(f"cases of process '{log.process.name}' have no account, so no customer")
     per_case = pl.concat(log.each(partial(_per_case, names=names, clock=clock)))
     key = names[0]
     fates = per_case.group_by(key).agg(
@@ -72,25 +73,21 @@ def customers(log: EventLog, *, clock: Clock = "calendar") -> pl.DataFrame:
 
 
 def _per_case(log: EventLog, names: list[str], clock: Clock) -> pl.DataFrame:
-    """Per case of a partition: who it is of, how it counts, and for whom it waited how long (microseconds)."""
+    """Per case of a partition: whose it is, how it counts, and how long it waited for whom (microseconds)."""
     spent = turns.waits(log)
     time = "elapsed" if clock == "calendar" else "in_hours"
-    code = {word: place for place, word in enumerate(RESPONSIBILITIES)}
-    sides = [
-        pl.col(time).filter(pl.col("responsibility").is_in([code[word] for word in words])).sum().alias(side)
-        for side, words in _SIDES.items()
-    ]
-    # What is not known is not, whatever the clock.
-    unknown = pl.col("elapsed").filter(pl.col("responsibility") == code["unknown"]).sum().alias("unknown")
-    of_case = spent.group_by("case_ix").agg(*sides[:2], unknown)
+    asked = {"theirs": (time, _THEIRS), "ours": (time, _OURS), "unknown": ("elapsed", _UNKNOWN)}
+    sides = {}
+    for side, (spans, words) in asked.items():
+        turn = pl.col("responsibility").is_in([RESPONSIBILITIES.index(word) for word in words])
+        sides[side] = pl.col(spans).filter(turn).sum()
+    of_case = spent.group_by("case_ix").agg(**sides)
     cases = log.only.of_cases("case_ix", "open", *names).join(
         of_case, on="case_ix", how="left", maintain_order="left"
     )
     told = (pl.col("unknown") == 0) & (pl.col("theirs") + pl.col("ours") > 0)
     counted = ~pl.col("open") & told.fill_null(value=False)
-    return cases.select(
-        *names, "open", "theirs", "ours", cases=counted, excluded=~pl.col("open") & ~counted
-    )
+    return cases.select(*names, "open", "theirs", "ours", cases=counted, excluded=~pl.col("open") & ~counted)
 
 
 def _duration(microseconds: str) -> pl.Expr:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from crmmining.summaries import Z95
+from crmmining.kernels.incidence import Z95
 
 FEWEST = 4  # groups from which their differences can be told from chance
 _STEPS = 200  # of a bisection: beyond what a float can tell apart

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from crmmining import disclosure
-from crmmining.definitions.segments import EVENT, NOW
+from crmmining.definitions.segments import EVENT
 from crmmining.errors import UnknownNameError
 from crmmining.eventlog import EventLog, standing
 from crmmining.kernels import merge
@@ -41,10 +41,10 @@ def workload(
 
     Work in [since, until) is counted (null: from the first creation, up to as_of): arrivals (creations),
     touches (what the process says people do: replies, calls, ...) and closings (every end). Words of `by`
-    count as they were at the time of each event, `word@milestone` as then, `word@now` as now: a case that lies
-    in a queue has no team yet, so `by="team@now"` gives arrivals to the team that has them today. The calendar
-    is the one in force for the case at that time. Hours are those of the calendar's own time zone (of
-    `time_zone`, if given; UTC where there is neither).
+    count as they were at the time of each event, `word@milestone` as then, `word@now` as now: a case that
+    lies in a queue has no team yet, so `by="team@now"` gives arrivals to the team that has them today. The
+    calendar is the one in force for the case at that time. Hours are those of the calendar's own time zone
+    (of `time_zone`, if given; UTC where there is neither).
 
     Columns: `by`, calendar (its name; null without calendars), weekday (1 Monday .. 7), hour (0 .. 23), cases
     (that had any of this work), arrivals, touches, closings (Int64), off_hours (arrivals at moments at which
@@ -72,9 +72,11 @@ def workload(
     first = min((start for start in log.each(_first) if start is not None), default=log.as_of)
     asked = _Question(words, since or first, until or log.as_of + _MICRO, (*zones, time_zone or "UTC"))
     counts = merge.add(log.each(partial(_tally, asked=asked)), [*words, *_SLOT])
-    grid = counts.select(*words, "calendar").unique().join(_hours(log, asked), on="calendar", nulls_equal=True)
+    cells = counts.select(*words, "calendar").unique()
+    grid = cells.join(_hours(log, asked), on="calendar", nulls_equal=True)
     keys = [*words, *_SLOT]
-    found = grid.join(counts, on=keys, how="left", nulls_equal=True).with_columns(pl.col(_COUNTS).fill_null(0))
+    every = grid.join(counts, on=keys, how="left", nulls_equal=True)
+    found = every.with_columns(pl.col(_COUNTS).fill_null(0))
     table = _named(log, _figures(found.sort(keys, nulls_last=True)), words)
     return disclosure.withhold_cells(
         table.with_columns(n=pl.col("cases")), log.minimum_group, by=keys, people=log.process.people
@@ -107,7 +109,8 @@ def _tally(log: EventLog, asked: _Question) -> pl.DataFrame:
         for place, zone in _places(asked.zones)
     ]
     halves = len(local) // 2
-    rows = events.with_columns(cells.get_columns()).with_columns(which, _off(log, which, events["occurred_at"]))
+    off = _off(log, which, events["occurred_at"])
+    rows = events.with_columns(cells.get_columns()).with_columns(which, off)
     marked = rows.with_columns(
         weekday=pl.coalesce(local[:halves]).cast(pl.Int8),
         hour=pl.coalesce(local[halves:]).cast(pl.Int8),
@@ -147,27 +150,31 @@ def _off(log: EventLog, which: pl.Series, at: pl.Series) -> pl.Series:
 
 
 def _hours(log: EventLog, asked: _Question) -> pl.DataFrame:
-    """How long each hour of the week lasted in the window and was open: calendar, weekday, hour, hours, open."""
+    """How long each hour of the week lasted in the window, and was open, per calendar."""
     early = asked.since.replace(minute=0, second=0, microsecond=0)
-    steps = pl.datetime_range(early, asked.until, _STEP, closed="left", time_unit="us", time_zone="UTC", eager=True)
+    steps = pl.datetime_range(early, asked.until, _STEP, closed="left", time_zone="UTC", eager=True)
     start, end = (pl.lit(moment, _INSTANT) for moment in (asked.since, asked.until))
-    cut = steps.alias("at").to_frame().select(
-        start=pl.max_horizontal("at", start), end=pl.min_horizontal(pl.col("at") + _STEP, end)
-    ).filter(pl.col("start") < pl.col("end"))
+    at = pl.col("at").cast(_INSTANT)
+    cut = (
+        steps.alias("at")
+        .to_frame()
+        .select(start=pl.max_horizontal(at, start), end=pl.min_horizontal(at + _STEP, end))
+        .filter(pl.col("start") < pl.col("end"))
+    )
     parts = []
     places = [*range(len(asked.zones) - 1), None]
     for place, zone in zip(places, asked.zones, strict=True):
         which = pl.repeat(place, cut.height, dtype=pl.UInt16, eager=True).alias("calendar")
-        open_time = pl.lit(None, pl.Int64)
+        open_time = pl.repeat(None, cut.height, dtype=pl.Int64, eager=True)
         if place is not None and log.calendars is not None:
             open_time = log.calendars.worked(which, cut["start"], cut["end"])
         local = pl.col("start").dt.convert_time_zone(zone).dt
         slots = cut.select(
             which,
+            open_time.alias("open_hours"),
             weekday=local.weekday().cast(pl.Int8),
             hour=local.hour().cast(pl.Int8),
             hours=(pl.col("end") - pl.col("start")).dt.total_microseconds(),
-            open_hours=open_time,
         )
         known = pl.when(pl.col("open_hours").is_not_null().any()).then(pl.col("open_hours").sum())
         parts.append(slots.group_by(_SLOT).agg(pl.col("hours").sum(), known.alias("open_hours")))
