@@ -11,6 +11,7 @@ from crmmining.eventlog import standing
 from crmmining.eventlog.log import EventLog
 from crmmining.kernels import waiting
 
+_KEPT = "waits of every case"
 _INSTANT = pl.Datetime("us", "UTC")
 _COVERED_FROM = "covered_from"  # of cases that are truncated: since when their history is covered
 
@@ -74,7 +75,13 @@ def waits(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
     `responsibility` and `columns` as `spans` gives them; in_hours (null without calendars) and elapsed in
     microseconds (Int64). By case, responsibility and columns. What elapsed adds up to the life exactly.
     """
-    return waiting.per_case(spans(log, columns), list(columns))
+    if columns:
+        return waiting.per_case(spans(log, columns), list(columns))
+    known = vars(log)  # kept with the log, as its facts are: every KPI of waiting asks for it
+    if _KEPT not in known:
+        known[_KEPT] = waiting.per_case(spans(log), [])
+    found: pl.DataFrame = known[_KEPT]
+    return found
 
 
 def _marks(log: EventLog, stated: Waiting) -> waiting.Marks:
