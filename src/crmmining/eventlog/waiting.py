@@ -36,6 +36,12 @@ def lives(log: EventLog) -> pl.DataFrame:
     return cases.select("case_ix", start="created_at", end=end)
 
 
+def lifeless(log: EventLog) -> pl.DataFrame:
+    """The cases of a partition that ended before they were created, or of unknown creation: case_ix."""
+    alive = pl.col("start") <= pl.col("end")
+    return lives(log).filter(~alive.fill_null(value=False)).select("case_ix")
+
+
 def spans(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
     """The lives of a partition's cases, cut wherever the answer or one of `columns` of `cases` changes.
 
