@@ -1,6 +1,7 @@
 """A help desk by hand: two calendars, and cases that wait for everybody in turn."""
 
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 import pytest
@@ -10,7 +11,7 @@ from crmmining.calendars import Calendar, Calendars, Rule, Week
 from crmmining.definitions import Process
 from crmmining.eventlog import Partition
 
-from ..conftest import day, log_of
+from ..conftest import day, log_of  # noqa: TID252 - of the folder above
 
 SHIFTS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(5))
 DESKS = (
@@ -58,7 +59,13 @@ SERVICE = Process.model_validate(
         },
     }
 )
-WORKING = {"status": "Working", "owner": "Eva", "queue": None, "business_hours": None, "covered_from": None}
+WORKING: dict[str, Any] = {
+    "status": "Working",
+    "owner": "Eva",
+    "queue": None,
+    "business_hours": None,
+    "covered_from": None,
+}
 
 
 def hour(number: float, of_day: float) -> float:
@@ -92,7 +99,7 @@ EVENTS = [
     ("at once", "Create", hour(8, 9)),
     ("at once", "Close", hour(8, 9)),
 ]
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "reopened": WORKING | {"owner": "Ken", "status": "Closed", "region": "APAC"},
     "paused": WORKING | {"status": "Closed", "region": "EMEA"},
     "handed": WORKING | {"region": "EMEA"},
@@ -124,9 +131,7 @@ CHANGES = [
 
 def desk(*, partitions: int = 1, hours: Calendars | None = HOURS) -> cm.EventLog:
     """The log of these cases as of Wednesday, 10 January, noon."""
-    log = log_of(
-        EVENTS, CASES, process=SERVICE, changes=CHANGES, as_of=hour(10, 12), partitions=partitions
-    )
+    log = log_of(EVENTS, CASES, process=SERVICE, changes=CHANGES, as_of=hour(10, 12), partitions=partitions)
     late = pl.when(case_id="backwards").then(pl.lit(day(9))).otherwise("created_at")
     text = pl.col("queue").cast(pl.String)
     parts = [

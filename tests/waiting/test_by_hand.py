@@ -147,7 +147,7 @@ def test_what_waiting_is_must_be_said(service_log: cm.EventLog) -> None:
     for ask in (analyses.waits, analyses.waiting):
         with pytest.raises(cm.CrmMiningError, match=r"'service' does not say .* no table \[waiting\]"):
             ask(silent)
-    with pytest.raises(cm.UnknownNameError, match="unknown segment 'regoin'.*'region'"):
+    with pytest.raises(cm.UnknownNameError, match=r"unknown segment 'regoin'.*'region'"):
         analyses.waiting(service_log, by=["regoin"])
     with pytest.raises(cm.UnknownNameError, match="unknown segment 'team'"):
         analyses.waiting(service_log, per="team")
