@@ -32,7 +32,9 @@ from .answers import (
     midnight,
     next_first_day,
     split,
+    times,
 )
+from .hours import Hours, worked
 
 INSTANT = pl.Datetime("us", "UTC")
 DERIVED = {"open", "outcome", "outcome_at"}
@@ -75,8 +77,10 @@ class Oracle:
         cases: pl.DataFrame,
         as_of: datetime,
         changes: Iterable[Change],
+        *,
+        hours: Hours | None = None,
     ) -> None:
-        self.process, self.as_of = process, as_of
+        self.process, self.as_of, self.hours = process, as_of, hours
         self.changes: dict[tuple[str, str], list[Change]] = defaultdict(list)
         for change in changes:
             self.changes[change.case, change.attribute].append(change)
@@ -135,6 +139,31 @@ class Oracle:
             return None, None
         later = self.milestone(end, trace[places[0] + 1 :])
         return trace[places[0]].at, later[0].at if later else None
+
+    def lasted(self, fact: Fact, started: str) -> Fact:
+        """How a case's wait for the end came out, and whole seconds until then in each clock."""
+        start, end = fact["start"], fact["end"]
+        if start is None:
+            return {"way": None, "calendar": None, "business": None}
+        closed_at = fact["outcome_at"]
+        by_closing = any(self.activities[started] & self.activities[word] for word in self.process.ends)
+        if end:
+            way, until = "reached", end
+        elif not fact["open"] and (closed_at > start or (closed_at == start and not by_closing)):
+            way, until = "competing", closed_at
+        else:
+            way, until = "censored", self.as_of
+        known: Fact = {"way": way, "calendar": (until - start) // timedelta(seconds=1), "business": None}
+        if self.hours:
+            office = self.hours.of(lambda word: self.segment(fact, word, self.standing(word), start))
+            known["business"] = worked(office, start, until)
+        return known
+
+    def standing(self, word: str) -> str | None:
+        """How a word that assigns calendars stands: as it was at the start, where it has a history."""
+        if word not in self.process.segments:
+            return None
+        return "event" if self.process.segments[word] in self.tracked else "now"
 
     def true_of(self, condition: str | None) -> set[str]:
         """Cases of which a condition is true; null is not true."""
@@ -256,7 +285,7 @@ class Oracle:
                 held = [truncated for truncated, states in known if states and states[-1]]
                 left_out = sum(held) if leaves_out(kpi) else 0
                 count = len(held) - left_out
-                answer[Key(kpi.name, "open_cases", kpi.unit, start, segments)] = Figure(
+                answer[Key(kpi.name, "open_cases", None, kpi.unit, start, segments)] = Figure(
                     count, count, 0, left_out, sum(held)
                 )
         return answer
@@ -279,14 +308,16 @@ class Oracle:
                 place for place, fact in enumerate(facts) if fact[f"{kpi.count}_n"] == 0 and fact["open"]
             ]
             members, rest = split(kpi, facts, set(reached), set(waiting))
-            answer[Key(kpi.name, "count", kpi.unit, start, segments)] = Figure(len(members), *rest)
+            answer[Key(kpi.name, "count", None, kpi.unit, start, segments)] = Figure(len(members), *rest)
         starts = [key.period_start for key in answer if key.period_start]
         if cut.period and cut.since:
             starts = [first_day(cut.since, cut.period, cut.org)]
         met = {key.segments for key in answer if key.period_start} if cut.by else {()}
         for start in self.periods(min(starts), cut) if starts else ():
             for segments in met:
-                answer.setdefault(Key(kpi.name, "count", kpi.unit, start, segments), Figure(0, 0, 0, 0, 0))
+                answer.setdefault(
+                    Key(kpi.name, "count", None, kpi.unit, start, segments), Figure(0, 0, 0, 0, 0)
+                )
         return answer
 
     def of_cases(self, kpi: CaseKpi, cut: Cut) -> dict[Key, Figure]:
@@ -298,6 +329,7 @@ class Oracle:
             mine = fact | {"in": fact["case_id"] in population, "hit": fact["case_id"] in hits}
             if kpi.kind in ("duration", "conversion"):
                 mine["start"], mine["end"] = self.pair(kpi.start, kpi.end, self.traces[fact["case_id"]])
+                mine |= self.lasted(mine, kpi.start)
             if isinstance(kpi, Conversion):
                 dated = mine["start"]
             elif isinstance(kpi, Duration):
@@ -314,10 +346,22 @@ class Oracle:
             units = sorted({fact["currency"] for fact in facts}) if apart else units
             for unit in units:
                 members = [fact for fact in facts if not apart or fact["currency"] == unit]
-                for part, figure in figures(kpi, members, converted=converted):
+                for part, clock, figure in self.parts(kpi, members, cut, converted=converted):
                     of_part = "number" if part == "per_case" else unit
-                    answer[Key(kpi.name, part, of_part, start, segments)] = figure
+                    answer[Key(kpi.name, part, clock, of_part, start, segments)] = figure
         return answer
+
+    def parts(
+        self, kpi: CaseKpi, facts: list[Fact], cut: Cut, *, converted: bool
+    ) -> Iterator[tuple[str, str | None, Figure]]:
+        """Parts of one cell, times once in each clock."""
+        if not isinstance(kpi, Duration):
+            yield from ((part, None, figure) for part, figure in figures(kpi, facts, converted=converted))
+            return
+        curve = kpi.period == "start" or not (cut.period or cut.since or cut.until)
+        for clock in ("calendar", *(["business"] if self.hours else [])):
+            for part, figure in times(kpi, facts, clock, curve=curve):
+                yield part, clock, figure
 
 
 def changes_of(log: EventLog) -> Iterator[Change]:
@@ -329,6 +373,6 @@ def changes_of(log: EventLog) -> Iterator[Change]:
             yield Change(ids[case], attribute, since, value)
 
 
-def oracle_of(log: EventLog) -> Oracle:
+def oracle_of(log: EventLog, hours: Hours | None = None) -> Oracle:
     """The oracle of a log that was read from a source."""
-    return Oracle(log.process, log.events, log.cases, log.as_of, changes_of(log))
+    return Oracle(log.process, log.events, log.cases, log.as_of, changes_of(log), hours=hours)

@@ -118,8 +118,7 @@ class _Asked:
     def tallied(self, log: EventLog) -> summaries.Tally:
         """What the cases of a partition add up to: counts (in microseconds), and values (whole seconds)."""
         spent = turns.waits(log, [] if self.column is None else [self.column])
-        lifeless = turns.lives(log).filter(pl.col("start") > pl.col("end")).select("case_ix")
-        rows = pl.concat([spent, lifeless], how="diagonal")
+        rows = pl.concat([spent, turns.lifeless(log)], how="diagonal")
         cells = self.cells.segments(log)
         of_cases = [cells[name].gather(rows["case_ix"]) for name in cells.columns]
         if self.column is not None:
@@ -150,8 +149,8 @@ class _Asked:
 def _per_case(log: EventLog) -> pl.DataFrame:
     """`waits` of a partition."""
     spent = turns.waits(log)
-    lifeless = turns.lives(log).filter(pl.col("start") > pl.col("end")).select("case_ix")
-    rows = pl.concat([spent, lifeless], how="diagonal").sort("case_ix", "responsibility", maintain_order=True)
+    rows = pl.concat([spent, turns.lifeless(log)], how="diagonal")
+    rows = rows.sort("case_ix", "responsibility", maintain_order=True)
     in_hours, elapsed = (pl.col(name).cast(pl.Duration("us")) for name in ("in_hours", "elapsed"))
     return rows.select(
         log.only.cases["case_id"].gather(rows["case_ix"]).alias("case_id"),

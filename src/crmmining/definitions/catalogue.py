@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, expression_fault
+from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, Waiting, expression_fault
 from crmmining.definitions.process import STAGES, Process, text_hash
 from crmmining.definitions.segments import bases
 from crmmining.errors import DefinitionError, SourceError, UnknownNameError
@@ -290,6 +290,8 @@ def _kpi_faults(kpi: KpiBase, process: Process, content: Mapping[str, object]) -
             found.append(f"{field}: '{word}' is no milestone; known: {', '.join(sorted(process.milestones))}")
     stated = sorted({"name", "process"} & set(content))
     found += [f"{key}: is the table's own name or its file's, and not stated" for key in stated]
+    if isinstance(kpi, Waiting) and process.waiting is None:
+        found.append(f"kind: '{process.name}' does not say what waiting is: it has no table [waiting]")
     if kpi.basis is not None and kpi.basis not in bases(process):
         found.append(f"basis: '{kpi.basis}' is none; known: {', '.join(sorted(bases(process)))}")
     for field in ("of", "where", "column"):

@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from crmmining.definitions.model import Model, Word
 from crmmining.definitions.segments import EVENT, NOW
+from crmmining.definitions.waiting import Responsibility
 
 Truncation = Literal["exclude", "keep", "bound"]
 Clock = Literal["calendar", "business"]
@@ -176,8 +177,32 @@ class Stock(KpiBase):
         return {"open"}
 
 
+class Waiting(KpiBase):
+    """How long ended cases spent in the responsibilities `classes`, and which share of their lives."""
+
+    kind: Literal["waiting"]
+    classes: Annotated[tuple[Responsibility, ...], Field(min_length=1)]
+    of: str | None = None
+    period: Word
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """Around the clock, and in opening hours where there are any."""
+        return "calendar", "business"
+
+    @property
+    def truncation(self) -> Truncation:
+        """Whose turn it was before history is covered is not known."""
+        return self.truncated or "exclude"
+
+    @property
+    def words(self) -> set[str]:
+        """A life lasts until the case is closed."""
+        return super().words | {"open"}
+
+
 Kpi = Annotated[
-    Volume | Share | Value | Duration | Conversion | Rework | Stock,
+    Volume | Share | Value | Duration | Conversion | Rework | Stock | Waiting,
     Field(discriminator="kind"),
 ]
 KPI: TypeAdapter[Kpi] = TypeAdapter(Kpi)

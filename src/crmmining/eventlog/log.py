@@ -233,7 +233,7 @@ class EventLog:
         ['APAC', 'EMEA', 'LATAM', 'North America', None]
         """
         if clock not in self.clocks:
-            raise UnknownNameError("clock", clock, self.clocks)
+            raise UnknownNameError("clock", clock, self.clocks)  # business: only where there are calendars
         keys = self._checked(by, start)
         tallies = self.each(
             lambda log: summaries.durations(log.between(start, end, keys, (clock,)), keys, clocks=(clock,))
@@ -268,19 +268,21 @@ class EventLog:
 
     def spans(self, start: str, end: str, clocks: Sequence[Clock]) -> pl.DataFrame:
         """`pairs`, and how long they last or have lasted in each clock, as `summaries.durations` asks it."""
+        hours = self.calendars if "business" in clocks else None
         asked = spans.Asked(
             starts=frozenset(self.codes(start)),
             ends=frozenset(self.codes(end)),
             closings=frozenset(code for word in self.process.ends for code in self.codes(word)),
             as_of=self.as_of,
-            clocks=tuple(clocks),
+            hours=hours,
+            words=() if hours is None else tuple(self.segment(word, start) for word in hours.words),
         )
         return pl.concat(self.each(lambda log: spans.spans(log.only, asked)))
 
     @property
     def clocks(self) -> tuple[Clock, ...]:
-        """The clocks in which times are measured here."""
-        return ("calendar",)
+        """The clocks in which times are measured here: business where there are `calendars`."""
+        return ("calendar",) if self.calendars is None else ("calendar", "business")
 
     def between(self, start: str, end: str, by: Sequence[str], clocks: Sequence[Clock] = ()) -> pl.DataFrame:
         """What durations (with `clocks`) and conversions ask of every case: open, truncated, `by`, pairs."""

@@ -6,9 +6,14 @@ from typing import NamedTuple
 
 import polars as pl
 
+from crmmining.calendars import Calendars
+from crmmining.definitions.segments import Segment
+from crmmining.eventlog import standing
 from crmmining.eventlog.partition import Partition
 from crmmining.kernels import throughput
 from crmmining.summaries import CLOSED, seconds
+
+_SECOND = 1_000_000  # microseconds
 
 
 def pairs(partition: Partition, starts: Collection[int], ends: Collection[int]) -> pl.DataFrame:
@@ -19,17 +24,21 @@ def pairs(partition: Partition, starts: Collection[int], ends: Collection[int]) 
 
 
 class Asked(NamedTuple):
-    """What is asked of spans: activity codes, those that close cases among them, and in which clocks."""
+    """What is asked of spans: activity codes, those that close cases among them; with `hours` business time.
+
+    `words` are what the rules of `hours` ask, as it was at the start.
+    """
 
     starts: frozenset[int]
     ends: frozenset[int]
     closings: frozenset[int]
     as_of: datetime
-    clocks: tuple[str, ...]
+    hours: Calendars | None
+    words: tuple[Segment, ...]
 
 
 def spans(partition: Partition, asked: Asked) -> pl.DataFrame:
-    """`pairs`, `CLOSED` and `seconds` in each clock, for `summaries.durations`.
+    """`pairs`, `CLOSED` and `seconds` in each clock (whole ones), for `summaries.durations`.
 
     The closing in force ends a span that has not reached its end, unless it lies before its start; one in the
     same second lies after it, but for a start that is itself a closing. Other spans last until `as_of`.
@@ -39,5 +48,12 @@ def spans(partition: Partition, asked: Asked) -> pl.DataFrame:
     later = closed_at > start if asked.starts & asked.closings else closed_at >= start
     closed = (end.is_null() & ~pl.col("open") & later).fill_null(value=False)
     last = pl.when(closed).then(closed_at).otherwise(pl.lit(asked.as_of, pl.Datetime("us", "UTC")))
-    lasted = (pl.coalesce(end, last) - start).dt.total_seconds()
-    return known.select("start", "end", closed.alias(CLOSED), lasted.alias(seconds("calendar")))
+    known = known.select("start", "end", closed.alias(CLOSED), until=pl.coalesce(end, last))
+    lasted = (pl.col("until") - start).dt.total_seconds().alias(seconds("calendar"))
+    found = known.select("start", "end", CLOSED, lasted)
+    if asked.hours is None:
+        return found
+    began = partition.of_cases("case_ix").with_columns(known["start"].alias("at"))
+    which = asked.hours.of(standing.cells(partition, asked.words, lambda _: began, asked.as_of, None))
+    worked = asked.hours.worked(which, known["start"], known["until"]) // _SECOND
+    return found.with_columns(worked.alias(seconds("business")))

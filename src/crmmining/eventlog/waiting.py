@@ -11,6 +11,7 @@ from crmmining.eventlog import standing
 from crmmining.eventlog.log import EventLog
 from crmmining.kernels import waiting
 
+_KEPT = "waits of every case"
 _INSTANT = pl.Datetime("us", "UTC")
 _COVERED_FROM = "covered_from"  # of cases that are truncated: since when their history is covered
 
@@ -33,6 +34,12 @@ def lives(log: EventLog) -> pl.DataFrame:
     cases = log.only.of_cases("case_ix", "created_at", "outcome_at")
     end = pl.coalesce("outcome_at", pl.lit(log.as_of, _INSTANT))
     return cases.select("case_ix", start="created_at", end=end)
+
+
+def lifeless(log: EventLog) -> pl.DataFrame:
+    """The cases of a partition that ended before they were created, or of unknown creation: case_ix."""
+    alive = pl.col("start") <= pl.col("end")
+    return lives(log).filter(~alive.fill_null(value=False)).select("case_ix")
 
 
 def spans(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
@@ -74,7 +81,13 @@ def waits(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
     `responsibility` and `columns` as `spans` gives them; in_hours (null without calendars) and elapsed in
     microseconds (Int64). By case, responsibility and columns. What elapsed adds up to the life exactly.
     """
-    return waiting.per_case(spans(log, columns), list(columns))
+    if columns:
+        return waiting.per_case(spans(log, columns), list(columns))
+    known = vars(log)  # kept with the log, as its facts are: every KPI of waiting asks for it
+    if _KEPT not in known:
+        known[_KEPT] = waiting.per_case(spans(log), [])
+    found: pl.DataFrame = known[_KEPT]
+    return found
 
 
 def _marks(log: EventLog, stated: Waiting) -> waiting.Marks:

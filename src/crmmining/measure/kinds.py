@@ -7,10 +7,20 @@ from typing import NamedTuple, assert_never
 import polars as pl
 
 from crmmining import summaries
-from crmmining.definitions.kpi import Conversion, Duration, Kpi, Rework, Share, Stock, Value, Volume
+from crmmining.definitions.kpi import (
+    Conversion,
+    Duration,
+    Kpi,
+    Rework,
+    Share,
+    Stock,
+    Value,
+    Volume,
+    Waiting,
+)
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
-from crmmining.measure import tallies
+from crmmining.measure import tallies, waits
 from crmmining.measure.cut import Cut
 
 _CURRENCY = "currency"
@@ -107,10 +117,12 @@ def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: PLR0911 - one
             return Counted(summaries.tally(cases, keys, who, hit=times > 0, value=times))
         case Stock():
             return Counted(tallies.open_stock(log, kpi, cut))
+        case Waiting():
+            return Counted(waits.tally(log, kpi, cut, _scope(log, kpi.of)))
     assert_never(kpi)
 
 
-def _wide(  # noqa: PLR0911 - one per kind
+def _wide(  # noqa: C901, PLR0911 - one per kind
     log: EventLog, kpi: Kpi, cut: Cut, found: summaries.Tally, currency: str | None
 ) -> pl.DataFrame:
     """What the sums say."""
@@ -137,6 +149,8 @@ def _wide(  # noqa: PLR0911 - one per kind
             return summaries.with_share(found, "share").drop("hits").with_columns(mean)
         case Stock():
             return tallies.stock_rows(log, found.counts, cut)
+        case Waiting():
+            return waits.wide(found, [*cut.keys, "clock"])
     assert_never(kpi)
 
 

@@ -12,6 +12,7 @@ from crmmining.measure.kinds import measure_all
 from crmmining.periods import period_end
 
 _ORDER = ("process", "kpi", "part", "clock", "period_start")
+_UNITS = {"per_case": "number", "share": "share"}  # of parts, whatever that of the others
 _TALLIES = ("n", "open", "excluded", "truncated")
 
 
@@ -85,7 +86,7 @@ def _tidy(wide: pl.DataFrame, kpi: Kpi, cut: Cut) -> pl.DataFrame:
                 *_TALLIES,
                 part=pl.lit(part),
                 value=pl.col(part),
-                unit=pl.lit("number") if part == "per_case" else unit,
+                unit=pl.lit(_UNITS[part]) if part in _UNITS else unit,
                 low=pl.col(f"{part}_low") if f"{part}_low" in wide.columns else none,
                 high=pl.col(f"{part}_high") if f"{part}_high" in wide.columns else none,
             )

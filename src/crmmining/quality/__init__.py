@@ -98,6 +98,8 @@ def _off(
         for kpi in catalogue.kpis_of(name):
             lacking = kpi_lacks(tables, log.process, kpi)
             lines += [_line(name, "off", f"KPI '{kpi.name}': needs {', '.join(lacking)}")] if lacking else []
+        if log.calendars is None and any(kpi.clocks for kpi in catalogue.kpis_of(name)):
+            lines.append(_line(name, "off", "clock 'business': needs BusinessHours or stated calendars"))
         unknown = [word for word in by if log.segment(word, NOW).column is None]
         lines += [
             _line(name, "off", f"segment '{w}': not known in this process, null in every row")
