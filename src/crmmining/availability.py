@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from crmmining.definitions import Kpi, Process
+from crmmining.definitions import Catalogue, Kpi, Process
 from crmmining.definitions.process import STAGES
+from crmmining.errors import CrmMiningError, SourceError
 from crmmining.tables import Tables
 
 
@@ -31,6 +32,33 @@ def kpi_lacks(tables: Tables, process: Process, kpi: Kpi) -> list[str]:
     words = kpi.milestones(set(off)) | _off_outcomes(process, kpi, set(off))
     lacking = [need for word in sorted(words) for need in off[word]]
     return sorted({*process_lacks(tables, process), *lacking, *unmet(tables, process, kpi.needs)})
+
+
+def chosen(
+    tables: Tables, catalogue: Catalogue, processes: Sequence[str], kpis: Sequence[str] | None
+) -> list[Kpi]:
+    """The KPIs named, or all of some processes that the source can show.
+
+    Raises `SourceError` for a named one that the source cannot show and `CrmMiningError` for one of another
+    process.
+    """
+
+    def lacking(kpi: Kpi) -> list[str]:
+        return kpi_lacks(tables, catalogue.process(kpi.process), kpi)
+
+    if kpis is None:
+        every = [kpi for name in processes for kpi in catalogue.kpis_of(name)]
+        return [kpi for kpi in every if not lacking(kpi)]
+    found = [catalogue.kpi(name) for name in kpis]
+    for kpi in found:
+        if lacks := lacking(kpi):
+            raise SourceError(f"KPI '{kpi.name}' cannot be shown: the source lacks {', '.join(lacks)}")
+        if kpi.process not in processes:
+            asked = ", ".join(processes)
+            raise CrmMiningError(
+                f"KPI '{kpi.name}' is one of process '{kpi.process}', but {asked} was asked for"
+            )
+    return found
 
 
 def switched_off(tables: Tables, process: Process) -> tuple[str, ...]:

@@ -216,7 +216,7 @@ def check(
     source
         Folder of CSV or Parquet files, a .duckdb file, or a store.
     targets
-        TOML: [targets.NAME] tables (kpi, part, min, max, segment) and [data] (require, max_quarantined).
+        TOML: tables [targets.NAME] (kpi, part, clock, min, max, segment), [data] (require, max_quarantined).
     as_of
         Moment the figures are as of (ISO, UTC); default: the data's own clock.
     """

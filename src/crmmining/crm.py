@@ -10,11 +10,12 @@ import duckdb
 import polars as pl
 
 from crmmining import availability, disclosure, extract, measure, quality, show, tables
+from crmmining import calendars as hours
 from crmmining.definitions import Catalogue, Kpi, read_catalogue
 from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
 from crmmining.eventlog import Engine, EventLog
 from crmmining.imperfections import imperfections
-from crmmining.moments import Moment, instant
+from crmmining.moments import Moment, instant, known_by
 from crmmining.opening import Opened, opened, refreshed
 from crmmining.periods import PERIODS, Period
 from crmmining.sources import Reading
@@ -91,6 +92,7 @@ class Crm:
         self._logs: dict[tuple[str, datetime], EventLog] = {}
         self._read: dict[str, dict[str, set[str]]] = {}  # columns that matter, once it was asked
         self._told: dict[tuple[str, datetime], extract.Told] = {}
+        self._hours: hours.Read | None = None
 
     def __repr__(self) -> str:
         clock = "none" if self.tables.clock is None else f"{self.tables.clock:%Y-%m-%dT%H:%M:%SZ}"
@@ -113,6 +115,23 @@ class Crm:
         return self.tables.clocks
 
     @property
+    def calendars(self) -> hours.Calendars | None:
+        """The business calendars; null where the source has no BusinessHours and the definitions state none.
+
+        >>> connect("data/sample").calendars
+        Calendars(Help desk (default), Office hours)
+        """
+        return self._read_hours.calendars
+
+    @property
+    def _read_hours(self) -> hours.Read:
+        self._hours = hours.read(self.tables) if self._hours is None else self._hours
+        return self._hours
+
+    def _with(self, log: EventLog) -> EventLog:
+        return replace(log, minimum_group=self.minimum_group, calendars=self.calendars)
+
+    @property
     def processes(self) -> tuple[str, ...]:
         """Processes this source can show."""
         return tuple(name for name in self.definitions.processes if not self._lacks(name))
@@ -130,12 +149,11 @@ class Crm:
         definition, stages = self.definitions.process(process), self.definitions.stages
         if self._store is not None:
             if key not in self._logs:
-                log = self._store.log(definition, key[1], stages, self._engine)
-                self._logs[key] = replace(log, minimum_group=self.minimum_group)
+                self._logs[key] = self._with(self._store.log(definition, key[1], stages, self._engine))
             return self._logs[key]
         if key not in self._told:
             told = extract.told_log(self.tables, definition, key[1], stages)
-            self._told[key] = told._replace(log=replace(told.log, minimum_group=self.minimum_group))
+            self._told[key] = told._replace(log=self._with(told.log))
         return self._told[key].log
 
     def refresh(
@@ -176,7 +194,9 @@ class Crm:
             read=self._read,
         )
         self.tables, self.source, self._reading, self._store = found
-        self._told, self._logs = {(name, told.log.as_of): told for name, told in done.logs.items()}, {}
+        self._hours, self._logs = None, {}
+        told = {name: told._replace(log=self._with(told.log)) for name, told in done.logs.items()}
+        self._told = {(name, one.log.as_of): one for name, one in told.items()}
         return done.account
 
     def state(self, table: str, *, at: Moment | None = None) -> pl.DataFrame:
@@ -242,7 +262,8 @@ class Crm:
         >>> rows["region"].to_list(), rows.columns[:4]
         (['APAC', 'EMEA', 'LATAM', 'North America', None], ['kpi', 'process', 'grain', 'period_start'])
         """
-        chosen = self._chosen(self.select(process), kpis)
+        named = None if kpis is None else _words(kpis)
+        chosen = availability.chosen(self.tables, self.definitions, self.select(process), named)
         words = _words(by)
         self.definitions.check_segments(words)
         if period is not None and period not in PERIODS:
@@ -261,22 +282,6 @@ class Crm:
             by=cut.by,
             people={name: log.process.people for name, log in logs.items()},
         )
-
-    def _chosen(self, processes: list[str], kpis: Words) -> list[Kpi]:
-        """The KPIs named, or all that the source can show; a named one that cannot be is an error."""
-        if kpis is None:
-            every = [kpi for name in processes for kpi in self.definitions.kpis_of(name)]
-            return [kpi for kpi in every if not self.kpi_lacks(kpi)]
-        chosen = [self.definitions.kpi(name) for name in _words(kpis)]
-        for kpi in chosen:
-            if lacking := self.kpi_lacks(kpi):
-                raise SourceError(f"KPI '{kpi.name}' cannot be shown: the source lacks {', '.join(lacking)}")
-            if kpi.process not in processes:
-                asked = ", ".join(processes)
-                raise CrmMiningError(
-                    f"KPI '{kpi.name}' is one of process '{kpi.process}', but {asked} was asked for"
-                )
-        return chosen
 
     def catalogue(self) -> pl.DataFrame:
         """Every KPI with its definition; `needs` names what this source lacks for it (null: nothing).
@@ -317,12 +322,13 @@ class Crm:
         if self.minimum_group is not None and words:
             rows = self.scorecard(names, by=words, period=period, as_of=as_of, since=since, until=until)
             withheld = disclosure.withheld(rows)
+        noticed = extract.findings(self.tables, self.definitions, self.known_at(as_of))
         return quality.account(
             self.tables,
             self.definitions,
             logs,
             words,
-            noticed=extract.findings(self.tables, self.definitions, self.known_at(as_of)),
+            noticed=pl.concat([noticed, self._read_hours.findings]),
             patterns={log.process.name: imperfections(log) for log in logs},
             withheld=withheld,
             minimum_group=self.minimum_group,
@@ -378,13 +384,7 @@ class Crm:
 
     def known_at(self, as_of: Moment | None) -> datetime:
         """The instant figures are as of; raises `SourceError` when it is later than the data was taken."""
-        moment, taken = self.moment(as_of), self.tables.extracted_at
-        if taken is not None and moment > taken:
-            raise SourceError(
-                f"as_of is {moment:%Y-%m-%dT%H:%M:%SZ}, but the data was taken at {taken:%Y-%m-%dT%H:%M:%SZ} "
-                "(extracted_at): nothing is known of what came later. State an earlier as_of, or newer data."
-            )
-        return moment
+        return known_by(self.moment(as_of), self.tables.extracted_at)
 
     def _lacks(self, process: str) -> list[str]:
         return availability.process_lacks(self.tables, self.definitions.process(process))

@@ -54,7 +54,7 @@ def withhold_rows(
     parts = []
     for (process,), rows in scorecard.partition_by("process", as_dict=True, maintain_order=True).items():
         named = _naming(by, people.get(str(process), ()))
-        within = ["kpi", "part", "unit", "period_start", *(word for word in by if word not in named)]
+        within = ["kpi", "part", "clock", "unit", "period_start", *(word for word in by if word not in named)]
         figures = [name for name in rows.select(cs.numeric()).columns if name not in by]
         parts.append(withhold(rows, minimum, people=named, within=within, figures=figures) if named else rows)
     return pl.concat(parts)

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
-from crmmining.errors import CrmMiningError
+from crmmining.errors import CrmMiningError, SourceError
 
 Moment = datetime | date | str
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
@@ -30,3 +30,13 @@ def instant(value: Moment, time_zone: str) -> datetime:
     if not isinstance(value, datetime):
         value = datetime.combine(value, time(), ZoneInfo(time_zone))
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def known_by(moment: datetime, taken: datetime | None) -> datetime:
+    """The moment itself; raises `SourceError` when it is later than the data was taken."""
+    if taken is not None and moment > taken:
+        raise SourceError(
+            f"as_of is {moment:%Y-%m-%dT%H:%M:%SZ}, but the data was taken at {taken:%Y-%m-%dT%H:%M:%SZ} "
+            "(extracted_at): nothing is known of what came later. State an earlier as_of, or newer data."
+        )
+    return moment

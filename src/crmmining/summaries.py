@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from crmmining.kernels.incidence import Z95, crossing, incidence
 from crmmining.kernels.merge import Sum
 from crmmining.kernels.quantiles import quantile
 
-Z95 = 1.959963984540054
+CLOSED = "span: closed"  # no fact is called so, nor like the seconds of a clock
+WITH_OPEN = ("median_with_open", "median_with_open_low", "median_with_open_high")
 _SCALE = 10_000
 
 
@@ -32,7 +34,8 @@ class Tally(NamedTuple):
     """What cells of cases add up to, as integers per key.
 
     counts: the keys, n (counted), open (waiting), excluded (neither), truncated and hits. values: the keys,
-    value and how many counted `cases` have it; null values are in no row.
+    value and how many counted `cases` have it; null values are in no row. Durations have `clock` as their
+    last key, and values beside `cases` those that were `competing` or `censored` at that value.
     """
 
     counts: pl.DataFrame
@@ -82,35 +85,74 @@ def tally(
     return Tally(cases.group_by(by).agg(counts) if by else cases.select(counts), values)
 
 
+class Total:
+    """What tallies of partitions add up to as they come in."""
+
+    def __init__(self, by: Sequence[str]) -> None:
+        self._by = list(by)
+        self._counts, self._values = Sum(by), Sum([*by, "value"])
+
+    def put(self, tally: Tally) -> None:
+        """Add one more."""
+        self._counts.put(tally.counts)
+        self._values.put(tally.values)
+
+    @property
+    def tally(self) -> Tally:
+        """The sum, sorted by its keys with nulls last, values ascending."""
+        counts, values = self._counts.tally, self._values.tally
+        counts = counts.sort(self._by, nulls_last=True) if self._by else counts
+        return Tally(counts, values.sort(*self._by, "value", nulls_last=True))
+
+
 def add(tallies: Iterable[Tally], by: Sequence[str]) -> Tally:
-    """Add tallies of partitions, sorted by `by` with nulls last, values ascending."""
-    counts, values = Sum(by), Sum([*by, "value"])
+    """Add tallies of partitions: see `Total`."""
+    total = Total(by)
     for one in tallies:
-        counts.put(one.counts)
-        values.put(one.values)
-    return ordered(counts.tally, values.tally, by)
+        total.put(one)
+    return total.tally
 
 
-def ordered(counts: pl.DataFrame, values: pl.DataFrame, by: Sequence[str]) -> Tally:
-    """A tally of added counts and values, in order."""
-    return Tally(
-        counts.sort(by, nulls_last=True) if by else counts, values.sort(*by, "value", nulls_last=True)
-    )
+def seconds(clock: str) -> str:
+    """The column with the seconds of a span in one clock."""
+    return f"span: {clock}"
 
 
 def durations(
-    cases: pl.DataFrame, by: Sequence[str] = (), *, of: pl.Expr | None = None, whole_only: bool = False
+    cases: pl.DataFrame,
+    by: Sequence[str] = (),
+    *,
+    of: pl.Expr | None = None,
+    whole_only: bool = False,
+    clocks: Sequence[str] = ("calendar",),
+    finished: bool = False,
 ) -> Tally:
-    """Tally the seconds from `start` to `end`.
+    """Tally the seconds from `start` to `end` in each clock; the keys are `by` and `clock`.
 
-    `cases` has `start`, `end` (null: not reached), `open` and `truncated`; a case that reached the end
-    counts, one that started and is still open is censored, every other one is excluded.
+    `cases` has `start`, `end` (null: not reached), `open`, `truncated`, `CLOSED` (closed after its start
+    without reaching the end) and, per clock, `seconds(clock)`: from the start to the end, else to that
+    closing, else to as_of; null where the clock has no calendar for a case. A case that reached the end
+    counts, one that started and is still open is censored, every other one is excluded, and so is one without
+    seconds. Of those, a closed one competes; one that was closed already when it started waits on, censored.
+    With `finished` values are only of cases that count.
     """
-    scope = population(of)
-    counted = scope & pl.col("end").is_not_null()
-    waiting = scope & pl.col("start").is_not_null() & pl.col("end").is_null() & pl.col("open")
-    seconds = (pl.col("end") - pl.col("start")).dt.total_seconds()
-    return tally(cases, by, members(counted, waiting, whole_only=whole_only), value=seconds)
+    scope, reached, closed = population(of), pl.col("end").is_not_null(), pl.col(CLOSED)
+    whole = ~pl.col("truncated").fill_null(value=False) if whole_only else True
+    ways = {"cases": reached, "competing": closed, "censored": ~(reached | closed)}
+    found = []
+    for clock in clocks:
+        timed = scope & pl.col(seconds(clock)).is_not_null()
+        who = members(timed & reached, timed & ~reached & pl.col("open"), whole_only=whole_only)
+        counts = tally(cases, by, who).counts
+        seen = cases.filter(who.counted if finished else timed & whole)
+        values = (
+            seen.select(*by, value=seconds(clock), **ways)
+            .group_by(*by, "value")
+            .agg(pl.col(way).sum().cast(pl.Int64) for way in ways)
+        )
+        name = pl.lit(clock, pl.Enum(clocks)).alias("clock")
+        found.append((counts.select(*by, name, pl.exclude(by)), values.select(*by, name, pl.exclude(by))))
+    return Tally(*map(pl.concat, zip(*found, strict=True)))
 
 
 def conversion(
@@ -174,6 +216,22 @@ def with_values(found: Tally, by: Sequence[str], *figures: str) -> pl.DataFrame:
     )
 
 
+def with_times(found: Tally, by: Sequence[str], *, curve: bool = True) -> pl.DataFrame:
+    """Counts without hits, and in seconds median, p90 and mean of the cases that reached the end.
+
+    And `WITH_OPEN`: the time by which half of all that started have reached it, the open ones seen as far as
+    they have come and the closed ones in competition (see `kernels.incidence`), with its 95 % interval; null
+    where that has not happened, and without `curve`. `by` has the clock.
+    """
+    reached = found.values.filter(pl.col("cases") > 0).drop("competing", "censored")
+    wide = with_values(found._replace(values=reached), by, "median", "p90", "mean")
+    steps = found.values.rename({"cases": "reached"})
+    half = crossing(incidence(steps if curve else steps.clear(), by), by, 0.5)
+    named = dict(zip(("value", "low", "high"), WITH_OPEN, strict=True))
+    half = half.rename(named).cast(dict.fromkeys(WITH_OPEN, pl.Float64))
+    return wide.join(half, on=by, how="left", nulls_equal=True, maintain_order="left")
+
+
 def with_share(found: Tally, name: str) -> pl.DataFrame:
     """Counts, and `name` = hits / n with its 95 % Wilson interval in `<name>_low`, `<name>_high`.
 
@@ -191,8 +249,8 @@ def with_share(found: Tally, name: str) -> pl.DataFrame:
 
 
 def with_durations(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with total, median, p90 and mean, counted in seconds, as Durations of whole seconds."""
-    seconds = [name for name in ("total", "median", "p90", "mean") if name in table.columns]
+    """The table with totals, means and quantiles, counted in seconds, as Durations of whole seconds."""
+    told = [name for name in ("total", "median", "p90", "mean", *WITH_OPEN) if name in table.columns]
     return table.with_columns(
-        (pl.col(name).round().cast(pl.Int64) * 1_000_000).cast(pl.Duration("us")) for name in seconds
+        (pl.col(name).round().cast(pl.Int64) * 1_000_000).cast(pl.Duration("us")) for name in told
     )

@@ -11,7 +11,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from crmmining.crm import Crm
 from crmmining.definitions import Catalogue
-from crmmining.definitions.process import Model
+from crmmining.definitions.kpi import Clock
+from crmmining.definitions.model import Model
 from crmmining.errors import DefinitionError, UnknownNameError
 from crmmining.moments import Moment
 
@@ -19,10 +20,11 @@ Bound = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 
 class Target(Model):
-    """Bounds for one part of one KPI, over all cases or in one segment cell."""
+    """Bounds for one part of one KPI, over all cases or in one segment cell; times are in `clock`."""
 
     kpi: str
     part: str | None = None
+    clock: Clock | None = None  # null: calendar, where the KPI measures time
     min: Bound | None = None
     max: Bound | None = None
     segment: dict[str, str] = Field(default_factory=dict)
@@ -60,12 +62,17 @@ class Targets(Model):
         return sorted({tuple(sorted(target.segment)) for target in self.targets.values()})
 
 
+_WITHOUT = {  # why there is no value, by how many cases count
+    None: "is withheld: too few cases for a figure about people",
+    0: "has no value: no case counts",
+}
 RESULT = pl.Schema(
     {
         "target": pl.String,
         "met": pl.Boolean,
         "kpi": pl.String,
         "part": pl.String,
+        "clock": pl.String,
         "segment": pl.String,
         "basis": pl.String,
         "value": pl.Float64,
@@ -102,7 +109,8 @@ class Verdict:
             stands = row["note"] or f"is {row['value']:g} {row['unit']} (n={row['n']}{truncated})"
             missed = f", missed by {row['missed_by']:g}" if row["missed_by"] else ""
             word = "met   " if row["met"] else "MISSED"
-            what = " ".join(text for text in (row["kpi"], row["part"]) if text)
+            clock = f"({row['clock']} time)" if row["clock"] else None
+            what = " ".join(text for text in (row["kpi"], row["part"], clock) if text)
             yield f"{word}  {row['target']}: {what}{where} {stands}; {', '.join(bounds)}{missed}"
         for line in self.broken:
             yield f"MISSED  {line}"
@@ -135,7 +143,8 @@ def read_targets(path: str | Path, catalogue: Catalogue) -> Targets:
     faults = [] if targets.targets or targets.data != DataContract() else [f"{path}: states no target"]
     for name, target in targets.targets.items():
         try:
-            catalogue.kpi(target.kpi)
+            if not catalogue.kpi(target.kpi).clocks and target.clock is not None:
+                faults.append(f"{path}: targets.{name}: clock: KPI '{target.kpi}' measures no time")
             catalogue.check_segments(target.segment)
         except UnknownNameError as error:
             faults.append(f"{path}: targets.{name}: {error}")
@@ -185,34 +194,38 @@ def _judged(name: str, target: Target, scorecard: pl.DataFrame, lacking: Sequenc
     for word, value in target.segment.items():
         rows = rows.filter(pl.col(word) == value)
     parts = rows["part"].unique().sort().to_list()
-    part = target.part or (parts[0] if len(parts) == 1 else None)
+    timed = target.clock is not None or rows["clock"].is_not_null().any()
     row: dict[str, object] = {
         "target": name,
         "met": False,
         "kpi": target.kpi,
-        "part": part,
+        "part": target.part or (parts[0] if len(parts) == 1 else None),
+        "clock": (target.clock or "calendar") if timed else None,
         "segment": ", ".join(f"{k}={v}" for k, v in sorted(target.segment.items())),
         "min": target.min,
         "max": target.max,
     }
+    mine = rows.filter(
+        pl.col("part").eq_missing(pl.lit(row["part"], pl.String)),
+        pl.col("clock").eq_missing(pl.lit(row["clock"], pl.String)),
+    )
+    note = None
     if lacking:
-        return row | {"note": f"cannot be computed: the source lacks {', '.join(lacking)}"}
-    if not parts:
-        return row | {"note": "has no such cases"}
-    if part not in parts:
-        return row | {"note": f"needs a part: {', '.join(parts)}"}
-    rows = rows.filter(pl.col("part") == part)
-    if rows.height > 1:
-        return row | {"note": f"has one value per currency: {', '.join(rows['unit'].sort())}"}
-    row |= rows.select("value", "unit", "n", "truncated", "basis").row(0, named=True)
-    value, n = rows.select("value", "n").row(0)
+        note = f"cannot be computed: the source lacks {', '.join(lacking)}"
+    elif not parts:
+        note = "has no such cases"
+    elif row["part"] not in parts:
+        note = f"needs a part: {', '.join(parts)}"
+    elif mine.is_empty():
+        note = "cannot be computed: the source lacks business hours"
+    elif mine.height > 1:
+        note = f"has one value per currency: {', '.join(mine['unit'].sort())}"
+    if note is not None:
+        return row | {"note": note}
+    row |= mine.select("value", "unit", "n", "truncated", "basis").row(0, named=True)
+    value, n = mine.select("value", "n").row(0)
     if value is None:
-        why = (
-            "is withheld: too few cases for a figure about people"
-            if n is None
-            else "has no value: no case counts"
-        )
-        return row | {"note": why}
+        return row | {"note": _WITHOUT.get(n, "has no value: too few cases have come so far")}
     below = 0.0 if target.min is None else max(0.0, target.min - value)
     above = 0.0 if target.max is None else max(0.0, value - target.max)
     missed = max(below, above)

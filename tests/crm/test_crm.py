@@ -61,9 +61,10 @@ def test_periods_and_segments_add_up_to_the_whole(sample: cm.Crm) -> None:
     whole = sample.scorecard("lead")
     for cut in ({"period": "quarter"}, {"by": ["region"]}, {"by": ["region", "source"], "period": "month"}):
         parts = sample.scorecard("lead", **cut).filter(pl.col("kpi") != "lead_backlog")
-        summed = parts.group_by("kpi", "part", "unit").agg(pl.col(counts).sum()).sort("kpi", "part", "unit")
-        once = whole.filter(pl.col("kpi") != "lead_backlog").sort("kpi", "part", "unit")
-        assert_frame_equal(summed, once.select("kpi", "part", "unit", *counts))
+        keys = ["kpi", "part", "clock", "unit"]
+        summed = parts.group_by(keys).agg(pl.col(counts).sum()).sort(keys)
+        once = whole.filter(pl.col("kpi") != "lead_backlog").sort(keys)
+        assert_frame_equal(summed, once.select(*keys, *counts))
 
 
 def test_a_segment_of_another_process_is_null_and_said_so(sample: cm.Crm) -> None:
@@ -186,7 +187,8 @@ def test_an_overlay_renames_and_adds_without_a_fork(sample_folder: Path, tmp_pat
     )
     crm = cm.connect(sample_folder, extractors=[tmp_path / "extractors"], kpis=[kpis])
     rows = crm.scorecard("lead", kpis=["time_to_call"], period="year")
-    assert set(rows["part"]) == {"median", "p90", "mean"}
+    assert set(rows["part"]) == {"median", "median_with_open", "p90", "mean"}
+    assert rows["clock"].unique().sort().to_list() == ["business", "calendar"]
     assert {start.month for start in rows["period_start"].drop_nulls()} == {4}
     assert rows.select(pl.sum("n") > 0).item()
 
@@ -232,10 +234,12 @@ def test_another_crm_is_a_folder_of_definitions(tmp_path: Path) -> None:
     )
     crm = cm.connect(data, crm="desk", extractors=[tmp_path / "extractors"], kpis=[kpis])
     rows = crm.scorecard(by=["team"]).filter(pl.col("part") == "median")
-    assert rows.select("team", "value", "n", "open", "excluded").rows() == [
-        ("blue", 3 * 3600.0, 1, 1, 0),
-        ("red", 3600.0, 1, 1, 0),
+    assert rows.select("team", "clock", "value", "n", "open", "excluded").rows() == [
+        ("blue", "calendar", 3 * 3600.0, 1, 1, 0),
+        ("red", "calendar", 3600.0, 1, 1, 0),
     ]
+    off = crm.quality().filter(disposition="off")["reason"].to_list()
+    assert off == ["clock 'business': needs BusinessHours or stated calendars"]
 
 
 def test_all_faults_of_the_definitions_come_together(tmp_path: Path, sample_folder: Path) -> None:

@@ -73,8 +73,13 @@ def test_throughput_censors_open_cases_and_excludes_the_rest(log: EventLog) -> N
             "median": 20 * DAY,
             "p90": 28 * DAY,
             "mean": 20 * DAY,
+            "median_with_open": None,  # 1/5 by day 10, 2/5 by day 30: one is lost, two are open still
+            "median_with_open_low": 10 * DAY,
+            "median_with_open_high": None,
         }
     ]
+    with pytest.raises(UnknownNameError, match="unknown clock 'business'"):
+        log.throughput("created", "won", clock="business")
 
 
 def test_throughput_by_segment_keeps_cases_without_one_in_their_own_row(log: EventLog) -> None:
@@ -146,7 +151,7 @@ def test_filters_keep_whole_cases_and_count_what_they_drop(
 def test_an_empty_log_answers_everything(log: EventLog) -> None:
     nothing = log.filter(where="region = 'nowhere'")
     assert nothing.variants().height == nothing.transitions().height == nothing.rework().height == 0
-    assert nothing.throughput("created", "won").rows() == [(0, 0, 0, None, None, None)]
+    assert nothing.throughput("created", "won").rows() == [(0, 0, 0, *[None] * 6)]
     assert nothing.conversion("created", "won").select("n", "rate").row(0) == (0, None)
     assert nothing.endpoints().height == 0
 

@@ -176,7 +176,7 @@ def test_a_custom_object_tells_an_activity_and_its_rows_are_accounted_for(own: c
         ("filtered", "deleted", 1),
     ]
     visited = own.scorecard("opportunity", by=["sales_region@now"], kpis=["time_to_first_visit"])
-    median = visited.filter(pl.col("part") == "median")
+    median = visited.filter(part="median", clock="calendar")
     assert median.select("sales_region@now", "n", "value").rows() == [("Nord", 1, 3600.0), ("Süd", 0, None)]
 
 

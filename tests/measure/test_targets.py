@@ -9,6 +9,7 @@ ROW = {
     "kpi": "win_rate",
     "region": "EMEA",
     "part": "share",
+    "clock": None,
     "value": 0.25,
     "unit": "share",
     "n": 52,

@@ -12,6 +12,8 @@ from crmmining.definitions import Kpi
 from crmmining.definitions.kpi import Conversion, Duration, Rework, Share, Value
 from crmmining.tables import OrgSpec
 
+from .incidence import crossing
+
 Z = 1.959963984540054  # 97.5 % point of the normal distribution
 ROUNDING = 12  # digits that two ways of adding floats agree on
 
@@ -25,6 +27,7 @@ class Key(NamedTuple):
 
     kpi: str
     part: str
+    clock: str | None
     unit: str
     period_start: date | None
     segments: Segments
@@ -112,19 +115,28 @@ def wilson(hits: int, n: int) -> tuple[float | None, float | None, float | None]
     return share, max(middle - half, 0.0), min(middle + half, 1.0)
 
 
+def times(kpi: Duration, facts: list[Fact], clock: str, *, curve: bool) -> Iterator[tuple[str, Figure]]:
+    """Parts of one cell of durations in one clock; cases without a calendar have no time in it."""
+    timed = {place for place, fact in enumerate(facts) if fact["in"] and fact[clock] is not None}
+    done = {place for place in timed if facts[place]["end"]}
+    begun = {place for place in timed - done if facts[place]["open"]}
+    counted, rest = split(kpi, facts, done, begun)
+    seconds = [fact[clock] for fact in counted]
+    yield "median", Figure(quantile(seconds, 0.5), *rest)
+    yield "p90", Figure(quantile(seconds, 0.9), *rest)
+    yield "mean", Figure(mean(seconds), *rest)
+    seen = [facts[place] for place in sorted(timed)]
+    if leaves_out(kpi):
+        seen = [fact for fact in seen if not fact["truncated"]]
+    half, low, high = crossing([(fact[clock], fact["way"]) for fact in seen]) if curve else (None, None, None)
+    yield "median_with_open", Figure(half, *rest, low, high)
+
+
 def figures(kpi: CaseKpi, facts: list[Fact], *, converted: bool) -> Iterator[tuple[str, Figure]]:
-    """Parts of one cell."""
+    """Parts of one cell of what is no time."""
     asked = [place for place, fact in enumerate(facts) if fact["in"]]
     others = {place for place, fact in enumerate(facts) if fact["open"]}
     match kpi.kind:
-        case "duration":
-            done = {place for place in asked if facts[place]["start"] and facts[place]["end"]}
-            begun = {place for place in asked if facts[place]["start"] and not facts[place]["end"]}
-            counted, rest = split(kpi, facts, done, begun & others)
-            seconds = [(fact["end"] - fact["start"]).total_seconds() for fact in counted]
-            yield "median", Figure(quantile(seconds, 0.5), *rest)
-            yield "p90", Figure(quantile(seconds, 0.9), *rest)
-            yield "mean", Figure(mean(seconds), *rest)
         case "conversion":
             entered = {place for place in asked if facts[place]["start"]}
             begun = {place for place in entered if not facts[place]["end"]} & others
@@ -175,7 +187,8 @@ def of_scorecard(scorecard: pl.DataFrame, by: Sequence[str]) -> dict[Key, Figure
     """The engine's rows in the oracle's form; no key may come twice."""
     answer: dict[Key, Figure] = {}
     for row in scorecard.rows(named=True):
-        key = Key(row["kpi"], row["part"], row["unit"], row["period_start"], tuple(row[word] for word in by))
+        words = tuple(row[word] for word in by)
+        key = Key(row["kpi"], row["part"], row["clock"], row["unit"], row["period_start"], words)
         assert key not in answer, f"two rows for {key}"
         answer[key] = Figure(*(row[name] for name in Figure._fields))
     return answer

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple, get_args
 import polars as pl
 from hypothesis import strategies as st
 
+from crmmining.calendars import Calendar, Calendars, Rule, Week
 from crmmining.definitions import Kpi
 from crmmining.definitions.kpi import KPI
 from crmmining.measure import Cut
 from crmmining.periods import Period
 from crmmining.tables import OrgSpec
+
+from .hours import Hours, Office
 
 DAY_ONE = datetime(2024, 1, 1, tzinfo=UTC)
 Row = tuple[str, str, float, int | None]  # case, activity, day, direction
@@ -136,6 +139,14 @@ ASKED: dict[str, dict[str, Any]] = {
         "period": "created",
         "unit": "number",
     },
+    "to_reopening": {  # begins with a closing, which ends nothing
+        "kind": "duration",
+        "start": "lost",
+        "end": "reopened",
+        "period": "end",
+        "unit": "s",
+        "truncated": "keep",
+    },
     "win_conversion": {"kind": "conversion", "start": "created", "end": "won", "unit": "share"},
     "stage_conversion": {
         "kind": "conversion",
@@ -181,6 +192,21 @@ ASKED: dict[str, dict[str, Any]] = {
 KPIS: dict[str, Kpi] = {
     name: KPI.validate_python(TEXT | {"name": name} | fields) for name, fields in ASKED.items()
 }
+EVENINGS = tuple((day, 16 * 60, 26 * 60) for day in range(7))  # past midnight
+WEEKDAYS = tuple((day, 9 * 60, 17 * 60) for day in range(5))
+DEAL_HOURS = Hours(  # both have a night on which clocks change within the days of deals
+    {"Office": Office("America/New_York", WEEKDAYS), "Evenings": Office("Asia/Gaza", EVENINGS)},
+    [("region", "APAC", "Evenings")],
+    "Office",
+)
+CALENDARS = Calendars(
+    tuple(
+        Calendar(name, zone, (Week(None, shifts or ()),))
+        for name, (zone, shifts) in DEAL_HOURS.offices.items()
+    ),
+    (Rule((("region", ("APAC",)),), 1),),
+    default=0,
+)
 ORGS = [
     OrgSpec(),
     OrgSpec(time_zone="Australia/Adelaide", fiscal_year_start=2),

@@ -32,8 +32,10 @@ from .answers import (
     midnight,
     next_first_day,
     split,
+    times,
     wilson,
 )
+from .hours import Hours, worked
 from .owners import handovers_of
 from .service import milestones_of, standing
 
@@ -78,8 +80,10 @@ class Oracle:
         cases: pl.DataFrame,
         as_of: datetime,
         changes: Iterable[Change],
+        *,
+        hours: Hours | None = None,
     ) -> None:
-        self.process, self.events, self.as_of = process, events, as_of
+        self.process, self.events, self.as_of, self.hours = process, events, as_of, hours
         self.changes: dict[tuple[str, str], list[Change]] = defaultdict(list)
         for change in changes:
             self.changes[change.case, change.attribute].append(change)
@@ -140,7 +144,8 @@ class Oracle:
         if end == "outcome":
             ends = [event for event in trace if self.turns(event) is not None]
             at = ends[-1].at if ends and self.turns(ends[-1]) else None
-            return trace[places[0]].at, at if at and at >= trace[places[0]].at else None
+            begun, closing = trace[places[0]].at, self.turns(trace[places[0]])
+            return begun, at if at and (at > begun or (at == begun and not closing)) else None
         later = self.milestone(end, trace[places[0] + 1 :])
         return trace[places[0]].at, later[0].at if later else None
 
@@ -182,8 +187,33 @@ class Oracle:
             waiting = {at for at, state in enumerate(states) if state in ("running", "stopped")}
             counted, rest = split(kpi, told, decided, waiting)
             share, low, high = wilson(sum(fact["state"] == "met" for fact in counted), len(counted))
-            answer[Key(kpi.name, "share", kpi.unit, start, segments)] = Figure(share, *rest, low, high)
+            answer[Key(kpi.name, "share", None, kpi.unit, start, segments)] = Figure(share, *rest, low, high)
         return answer
+
+    def lasted(self, fact: Fact, started: str) -> Fact:
+        """How a case's wait for the end came out, and whole seconds until then in each clock."""
+        start, end = fact["start"], fact["end"]
+        if start is None:
+            return {"way": None, "calendar": None, "business": None}
+        closed_at = fact["outcome_at"]
+        by_closing = any(self.activities[started] & self.activities[word] for word in self.process.ends)
+        if end:
+            way, until = "reached", end
+        elif not fact["open"] and (closed_at > start or (closed_at == start and not by_closing)):
+            way, until = "competing", closed_at
+        else:
+            way, until = "censored", self.as_of
+        known: Fact = {"way": way, "calendar": (until - start) // timedelta(seconds=1), "business": None}
+        if self.hours:
+            office = self.hours.of(lambda word: self.segment(fact, word, self.standing(word), start))
+            known["business"] = worked(office, start, until)
+        return known
+
+    def standing(self, word: str) -> str | None:
+        """How a word that assigns calendars stands: as it was at the start, where it has a history."""
+        if word not in self.process.segments:
+            return None
+        return "event" if self.process.segments[word] in self.tracked else "now"
 
     def true_of(self, condition: str | None) -> set[str]:
         """Cases of which a condition is true; null is not true."""
@@ -307,7 +337,7 @@ class Oracle:
                 held = [truncated for truncated, states in known if states and states[-1]]
                 left_out = sum(held) if leaves_out(kpi) else 0
                 count = len(held) - left_out
-                answer[Key(kpi.name, "open_cases", kpi.unit, start, segments)] = Figure(
+                answer[Key(kpi.name, "open_cases", None, kpi.unit, start, segments)] = Figure(
                     count, count, 0, left_out, sum(held)
                 )
         return answer
@@ -330,20 +360,23 @@ class Oracle:
                 place for place, fact in enumerate(facts) if fact[f"{kpi.count}_n"] == 0 and fact["open"]
             ]
             members, rest = split(kpi, facts, set(reached), set(waiting))
-            answer[Key(kpi.name, "count", kpi.unit, start, segments)] = Figure(len(members), *rest)
+            answer[Key(kpi.name, "count", None, kpi.unit, start, segments)] = Figure(len(members), *rest)
         starts = [key.period_start for key in answer if key.period_start]
         if cut.period and cut.since:
             starts = [first_day(cut.since, cut.period, cut.org)]
         met = {key.segments for key in answer if key.period_start} if cut.by else {()}
         for start in self.periods(min(starts), cut) if starts else ():
             for segments in met:
-                answer.setdefault(Key(kpi.name, "count", kpi.unit, start, segments), Figure(0, 0, 0, 0, 0))
+                answer.setdefault(
+                    Key(kpi.name, "count", None, kpi.unit, start, segments), Figure(0, 0, 0, 0, 0)
+                )
         return answer
 
     def dated(self, kpi: CaseKpi, mine: Fact) -> datetime | None:
         """When a case counts; with `start` and `end`, and whether it was followed for long enough."""
         if isinstance(kpi, Duration | Conversion):
             mine["start"], mine["end"] = self.pair(kpi.start, kpi.end, self.traces[mine["case_id"]])
+            mine |= self.lasted(mine, kpi.start)
             name = str(kpi.period) if isinstance(kpi, Duration) else "start"
         else:
             name = f"{kpi.period}_at"
@@ -377,10 +410,22 @@ class Oracle:
             units = sorted({fact["currency"] for fact in facts}) if apart else units
             for unit in units:
                 members = [fact for fact in facts if not apart or fact["currency"] == unit]
-                for part, figure in figures(kpi, members, converted=converted):
+                for part, clock, figure in self.parts(kpi, members, cut, converted=converted):
                     of_part = "number" if part == "per_case" else unit
-                    answer[Key(kpi.name, part, of_part, start, segments)] = figure
+                    answer[Key(kpi.name, part, clock, of_part, start, segments)] = figure
         return answer
+
+    def parts(
+        self, kpi: CaseKpi, facts: list[Fact], cut: Cut, *, converted: bool
+    ) -> Iterator[tuple[str, str | None, Figure]]:
+        """Parts of one cell, times once in each clock."""
+        if not isinstance(kpi, Duration):
+            yield from ((part, None, figure) for part, figure in figures(kpi, facts, converted=converted))
+            return
+        curve = kpi.period == "start" or not (cut.period or cut.since or cut.until)
+        for clock in ("calendar", *(["business"] if self.hours else [])):
+            for part, figure in times(kpi, facts, clock, curve=curve):
+                yield part, clock, figure
 
 
 def changes_of(log: EventLog) -> Iterator[Change]:
@@ -392,6 +437,6 @@ def changes_of(log: EventLog) -> Iterator[Change]:
             yield Change(ids[case], attribute, since, value)
 
 
-def oracle_of(log: EventLog) -> Oracle:
+def oracle_of(log: EventLog, hours: Hours | None = None) -> Oracle:
     """The oracle of a log that was read from a source."""
-    return Oracle(log.process, log.events, log.cases, log.as_of, changes_of(log))
+    return Oracle(log.process, log.events, log.cases, log.as_of, changes_of(log), hours=hours)

@@ -1,6 +1,7 @@
 """Every KPI of the scorecard against a second, naive implementation that starts from raw events."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +18,14 @@ from crmmining.tables import OrgSpec
 
 from .answers import Figure, Key, differences, first_day, of_scorecard
 from .conftest import Ask, Log
-from .deals import CUT, KPIS, ORGS, Deals, deals, moment, raw_events
+from .deals import CALENDARS, CUT, DEAL_HOURS, KPIS, ORGS, Deals, deals, moment, raw_events
+from .hours import Hours, Office
 from .oracle import TICK, Change, Oracle, oracle_of
 
+WEEKDAYS = tuple((day, 9 * 60, 17 * 60) for day in range(5))
+HOURS = Hours(
+    {"Help desk": Office("UTC", None), "Office hours": Office("America/New_York", WEEKDAYS)}, (), "Help desk"
+)
 PROCESSES = ("account", "case", "lead", "opportunity")
 
 # The sample -------------------------------------------------------------------------------------------------
@@ -28,7 +34,7 @@ PROCESSES = ("account", "case", "lead", "opportunity")
 @pytest.fixture(scope="module")
 def oracles(sample: cm.Crm) -> dict[str, Oracle]:
     logs = {process: sample.event_log(process) for process in PROCESSES}
-    return {name: oracle_of(log) for name, log in logs.items()}
+    return {name: oracle_of(log, HOURS) for name, log in logs.items()}
 
 
 def expected(oracles: Mapping[str, Oracle], catalogue: Catalogue, cut: Cut) -> dict[Key, Figure]:
@@ -101,7 +107,7 @@ def test_all_kpis_in_another_zone_and_fiscal_year(sample_folder: Path, tmp_path:
     crm = cm.connect(sample_folder, extractors=[tmp_path])
     catalogue = read_catalogue(extractors=[tmp_path])
     logs = {process: crm.event_log(process) for process in PROCESSES}
-    oracles = {name: oracle_of(log) for name, log in logs.items()}
+    oracles = {name: oracle_of(log, HOURS) for name, log in logs.items()}
     rows: dict[Key, Figure] = {}
     periods: list[Period] = ["month", "quarter"]
     for period in periods:
@@ -120,7 +126,7 @@ def test_all_kpis_of_a_past_moment_with_lost_history(tmp_path: Path) -> None:
         assert log.events.filter(pl.col("occurred_at") > as_of).is_empty()
         # the stage history of opportunities is kept for ever
         assert log.cases["truncated"].any() == (process != "opportunity")
-        past[process] = oracle_of(log)
+        past[process] = oracle_of(log, HOURS)
     periods: list[Period | None] = [None, "month"]
     for period in periods:
         rows = crm.scorecard(by="region", period=period, as_of=as_of)
@@ -131,7 +137,7 @@ def test_all_kpis_of_a_past_moment_with_lost_history(tmp_path: Path) -> None:
 def test_columns_that_name_and_date_the_rows(sample: cm.Crm) -> None:
     catalogue = read_catalogue()
     rows = sample.scorecard(by="region", period="quarter")
-    order = ["process", "kpi", "part", "period_start", "region"]
+    order = ["process", "kpi", "part", "clock", "period_start", "region"]
     assert rows.select(order).equals(rows.select(order).sort(order, nulls_last=True, maintain_order=True))
     assert rows["as_of"].unique().to_list() == [sample.clock]
     assert rows.filter(pl.col("period_start").is_null() != pl.col("period_end").is_null()).is_empty()
@@ -154,11 +160,21 @@ def test_columns_that_name_and_date_the_rows(sample: cm.Crm) -> None:
 def test_every_kind_on_generated_logs(
     log_of: Log, ask: Ask, generated: Deals, cut: Cut, partitions: int
 ) -> None:
-    log = log_of(generated, partitions)
+    log = replace(log_of(generated, partitions), calendars=CALENDARS)
     changes = [Change(case, attribute, moment(when), to) for case, attribute, when, to in generated.changes]
-    oracle = Oracle(log.process, raw_events(generated.rows), log.cases, log.as_of, changes)
+    oracle = Oracle(log.process, raw_events(generated.rows), log.cases, log.as_of, changes, hours=DEAL_HOURS)
     wanted = {key: figure for kpi in KPIS.values() for key, figure in oracle.answer(kpi, cut).items()}
     assert differences(wanted, of_scorecard(ask(log, cut), cut.by)) == []
+
+
+def test_a_case_without_calendar_has_no_business_time(log_of: Log, ask: Ask) -> None:
+    generated = Deals([("d0", "Create", 1.0, None), ("d0", "Win", 3.0, None)], {"d0": {}}, 10.0, [])
+    log = replace(log_of(generated), calendars=replace(CALENDARS, default=None))
+    rows = ask(log, Cut(OrgSpec()), {"cycle": KPIS["cycle"]}).filter(pl.col("part") == "mean")
+    assert rows.select("clock", "value", "n", "open", "excluded").rows() == [
+        ("business", None, 0, 0, 1),
+        ("calendar", 172800.0, 1, 0, 0),
+    ]
 
 
 # The oracle itself ------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ LAW = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scop
 
 def counts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:
     """What is counted per KPI, part and unit; rows that count nothing left out."""
-    sums = rows.group_by("kpi", "part", "unit", *keys).agg(pl.col(COUNTS).sum())
+    sums = rows.group_by("kpi", "part", "clock", "unit", *keys).agg(pl.col(COUNTS).sum())
     return sums.filter(pl.sum_horizontal(COUNTS) > 0).sort(pl.all())
 
 
@@ -79,7 +79,9 @@ def test_a_period_is_the_window_between_its_days(
     since, until = (datetime.combine(chosen[name][0], time(), UTC) for name in ("period_start", "period_end"))
     window = ask(log, Cut(org, since=since, until=until))
     # without periods there is a row even where nothing is counted
-    dated = window.join(chosen, on=["kpi", "part", "unit"], how="semi", maintain_order="left")
+    dated = window.join(
+        chosen, on=["kpi", "part", "clock", "unit"], nulls_equal=True, how="semi", maintain_order="left"
+    )
     assert_frame_equal(undated(dated), undated(chosen))
 
 
@@ -88,7 +90,7 @@ def test_a_period_is_the_window_between_its_days(
 def test_every_case_is_counted_or_waits_or_is_excluded(
     log_of: Log, ask: Ask, generated: Deals, cut: Cut
 ) -> None:
-    for (name, _part), rows in ask(log_of(generated), cut).group_by("kpi", "part"):
+    for (name, *_), rows in ask(log_of(generated), cut).group_by("kpi", "part", "clock"):
         kpi = KPIS[str(name)]
         if kpi.kind == "conversion":  # open is part of n
             assert rows.select(pl.sum("n") + pl.sum("excluded")).item() == len(generated.cases)

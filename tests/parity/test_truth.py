@@ -12,6 +12,7 @@ off can never be confused:
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ import polars as pl
 import pytest
 
 import crmmining as cm
+from crmmining import analyses
+from crmmining.calendars import Calendar, Calendars, Rule, Week
+from crmmining.eventlog import EventLog
 
 MATURE = datetime(
     2025, 7, 1, tzinfo=UTC
@@ -42,6 +46,7 @@ class Estimate(NamedTuple):
 class World(NamedTuple):
     crm: cm.Crm
     effects: Mapping[str, Any]
+    base: Mapping[str, float]
 
 
 @pytest.fixture(scope="module", params=[0, 1], ids=["first", "second"])
@@ -50,9 +55,10 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     cm.simulate(
         folder, accounts=2000, seed=21, format="parquet", effects=SWITCHED[request.param], without=UNREAD
     )
-    effects = json.loads((folder / "truth.json").read_text())["effects"]
+    truth = json.loads((folder / "truth.json").read_text())
+    effects = truth["effects"]
     assert {name: effect["on"] for name, effect in effects.items()} == SWITCHED[request.param]
-    return World(cm.connect(folder), effects)
+    return World(cm.connect(folder), effects, truth["base"])
 
 
 def of_share(rows: pl.DataFrame) -> Estimate:
@@ -105,6 +111,69 @@ def test_process_change(world: World) -> None:
     sides = []
     for since, until in ((change, None), (None, change)):
         rows = world.crm.scorecard(kpis="first_response_time", since=since, until=until)
-        figure = dict(rows.select("part", "value").iter_rows())
+        figure = dict(rows.filter(clock="calendar").select("part", "value").iter_rows())
         sides.append(of_duration(figure["median"], figure["p90"], rows["n"][0]))
     check(world, "process_change", *sides)
+
+
+# What cases wait for ----------------------------------------------------------------------------------------
+
+DESKS = {  # nine to five, as the support teams work
+    "North America": "America/Chicago",
+    "EMEA": "Europe/Dublin",
+    "APAC": "Asia/Singapore",
+    "LATAM": "America/Bogota",
+}
+HOLIDAYS = [date(y, m, d) for y in range(2022, 2027) for m, d in ((1, 1), (5, 1), (12, 25))]
+DAYS_OFF = tuple((day - date(1970, 1, 1)).days for day in sorted([*HOLIDAYS, date(2024, 6, 14)]))
+SHIFTS = tuple((weekday, 9 * 60, 17 * 60) for weekday in range(5))
+HOURS = Calendars(
+    tuple(Calendar(name, zone, (Week(None, SHIFTS),), DAYS_OFF) for name, zone in DESKS.items()),
+    tuple(Rule((("region", (name,)),), place) for place, name in enumerate(DESKS)),
+    default=0,
+)
+
+
+def mature(world: World) -> EventLog:
+    """Cases that were closed once and for all, with the hours of those who worked on them."""
+    log = world.crm.event_log("case").filter(until=MATURE, where="outcome = 'closed' AND closed_n = 1")
+    return replace(log, calendars=HOURS)
+
+
+def spent(log: EventLog, turn: str) -> pl.DataFrame:
+    waits = analyses.waits(log).filter(responsibility=turn)
+    return log.facts.join(waits, on="case_id", how="left", maintain_order="left")
+
+
+def test_queued_share(world: World) -> None:
+    """What comes into a queue lies there for most of the time until its first response."""
+    queued = spent(mature(world), "in_queue").drop_nulls("elapsed")
+    share = queued["elapsed"].sum() / (queued["responded_at"] - queued["created_at"]).sum()
+    assert queued.height > 2000
+    assert share == pytest.approx(world.base["case_queued_share"], abs=1e-4)  # whole seconds
+
+
+def test_queues_of_the_slow_region(world: World) -> None:
+    queued = spent(mature(world), "in_queue").drop_nulls("elapsed")
+    slow = pl.col("region") == world.effects["slow_region"]["where"]["User.Division"]
+    sides = []
+    for side in (slow, ~slow):
+        waits = queued.filter(side)["elapsed"].dt.total_seconds()
+        median, p90 = (waits.quantile(q, "linear") or 0.0 for q in (0.5, 0.9))
+        sides.append(of_duration(median, p90, waits.len()))
+    check(world, "slow_region", *sides)
+
+
+def test_paused_share(world: World) -> None:
+    """With the customer, of the working time between the first response and the closing."""
+    log = mature(world)
+    known = spent(log, "with_customer").filter(pl.col("responded_at") < pl.col("outcome_at"))
+    desks = HOURS.of(known.select("region", business_hours=pl.lit(None, pl.String)))
+    worked = HOURS.worked(desks, known["responded_at"], known["outcome_at"])
+    paused = known["in_hours"].to_physical().fill_null(0)
+    share = paused.sum() / worked.sum()
+    of_case = (paused / worked).drop_nans()
+    error = (of_case.std() or 0.0) * math.sqrt(1.7 / known.height)  # long cases weigh more
+    assert known.height > 2500
+    assert share == pytest.approx(world.base["case_paused_share"], abs=4 * error)
+    assert error < 0.005

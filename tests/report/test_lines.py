@@ -13,6 +13,7 @@ FIRSTS = [date(2026, month, 1) for month in (1, 2, 3, 4)]
 FEBRUARY = Period(FIRSTS[1], FIRSTS[2], over=True)
 SCHEMA = {
     "part": pl.String,
+    "clock": pl.String,
     "period_start": pl.Date,
     "period_end": pl.Date,
     "unit": pl.String,
@@ -31,7 +32,7 @@ def rows(*shares: tuple[float | None, float | None, float | None], region: str =
     """(value, low, high) of the months from January, of 10 cases each."""
     return pl.DataFrame(
         [
-            ("rate", FIRSTS[i], FIRSTS[i + 1], "share", value, 10, 2, 1, 4, low, high, region)
+            ("rate", None, FIRSTS[i], FIRSTS[i + 1], "share", value, 10, 2, 1, 4, low, high, region)
             for i, (value, low, high) in enumerate(shares)
         ],
         schema=SCHEMA,

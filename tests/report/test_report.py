@@ -22,6 +22,7 @@ SCORECARD = {
     **dict.fromkeys(("kpi", "process", "grain"), pl.String),
     **dict.fromkeys(("period_start", "period_end"), pl.Date),
     "part": pl.String,
+    "clock": pl.String,
     "value": pl.Float64,
     "unit": pl.String,
     **dict.fromkeys(("n", "open", "excluded", "truncated"), pl.Int64),
@@ -65,6 +66,7 @@ def months(kpi: str, part: str, unit: str, region: str, *figures: tuple[float | 
             FIRSTS[i],
             FIRSTS[i + 1],
             part,
+            "calendar" if unit == "s" else None,
             value,
             unit,
             *rest,
@@ -248,7 +250,7 @@ def test_the_scorecard_shows_values_with_their_denominators() -> None:
     assert "Conversion definition Question How many convert? Formula converted / created" in text
     assert "1,234 left out EMEA, rate 50.0 % 3 periods since 2026-01-01, lowest 0 %, highest 50.0 %" in text
     assert "▲ 25 pp better 81 9 2 39.0 % to 61.0 %" in text
-    assert "EMEA, median 2 d 4 h" in text
+    assert "EMEA, median, calendar time 2 d 4 h" in text
     assert f"▲ 117 % 30 2 0 {NOTHING}" in text
     assert "EMEA, sum 1,234 EUR" in text
     assert "Back again definition" in text

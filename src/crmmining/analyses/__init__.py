@@ -1,7 +1,26 @@
 """Analyses: named questions to an event log whose answer is a table of its own, no single figure."""
 
 from crmmining.analyses.backlogs import ageing, backlog
+from crmmining.analyses.backtests import backtest
+from crmmining.analyses.customers import customers
 from crmmining.analyses.first_time_right import first_time_right
+from crmmining.analyses.forecasts import forecast
+from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
+from crmmining.analyses.whose_turn import waiting, waits
+from crmmining.analyses.workload import workload
 
-__all__ = ["ageing", "backlog", "first_time_right", "milestones", "sla"]
+__all__ = [
+    "ageing",
+    "backlog",
+    "backtest",
+    "customers",
+    "first_time_right",
+    "forecast",
+    "milestones",
+    "role_models",
+    "sla",
+    "waiting",
+    "waits",
+    "workload",
+]

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, expression_fault
+from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, Waiting, expression_fault
 from crmmining.definitions.process import STAGES, Process, text_hash
 from crmmining.definitions.segments import OUTCOME, bases
 from crmmining.errors import DefinitionError, SourceError, UnknownNameError
@@ -19,7 +19,7 @@ Layers = Sequence[str | Path]
 
 _KPI_COLUMNS = (
     *("kpi", "process", "kind", "question", "formula", "unit", "better"),
-    *("basis", "truncated", "definition"),
+    *("clocks", "basis", "truncated", "definition"),
 )
 
 # What a field may be besides a milestone: of a duration and of other kinds.
@@ -108,13 +108,14 @@ class Catalogue:
     def frame(self) -> pl.DataFrame:
         """Every KPI with its definition.
 
-        Columns: kpi, process, kind, question, formula, unit, better, basis (when bare segment words count),
-        truncated (exclude, keep or bound: what happens to cases not covered in full), definition.
+        Columns: kpi, process, kind, question, formula, unit, better, clocks (`calendar, business` for what is
+        measured in time, else null), basis (when bare segment words count), truncated (exclude, keep or
+        bound: what happens to cases not covered in full), definition.
         """
         rows = [
             (
                 *(k.name, k.process, k.kind, k.question, k.formula, k.unit, k.better),
-                *(k.standing, k.truncation, self.fingerprint(k)),
+                *(", ".join(k.clocks) or None, k.standing, k.truncation, self.fingerprint(k)),
             )
             for k in sorted(self.kpis.values(), key=lambda kpi: (kpi.process, kpi.name))
         ]
@@ -153,7 +154,7 @@ def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: La
     processes = _processes(files, texts, shared, faults)
     found = _kpis(kpi_files, processes, faults)
     if source is not None:
-        faults += _undeclared(source, processes, found)
+        faults += [*_undeclared(source, processes, found), *_unknown_words(source, processes)]
     if faults or source is None:
         raise DefinitionError(faults)
     return Catalogue(source, processes, found, "\n".join(texts[name] for name in source.sql.quality))
@@ -291,6 +292,8 @@ def _kpi_faults(kpi: KpiBase, process: Process, content: Mapping[str, object]) -
             found.append(f"{field}: '{word}' is no milestone; known: {', '.join(sorted(process.milestones))}")
     stated = sorted({"name", "process"} & set(content))
     found += [f"{key}: is the table's own name or its file's, and not stated" for key in stated]
+    if isinstance(kpi, Waiting) and process.waiting is None:
+        found.append(f"kind: '{process.name}' does not say what waiting is: it has no table [waiting]")
     if kpi.basis is not None and kpi.basis not in bases(process):
         found.append(f"basis: '{kpi.basis}' is none; known: {', '.join(sorted(bases(process)))}")
     reasons = {f"unless.{reason}": text for reason, text in getattr(kpi, "unless", {}).items()}
@@ -330,6 +333,17 @@ def _undeclared(source: SourceSpec, processes: Mapping[str, Process], kpis: Mapp
             if spec is None or (column and column not in spec.columns):
                 faults.append(f"{where}: '{need}' is not declared in source.toml")
     return faults
+
+
+def _unknown_words(source: SourceSpec, processes: Mapping[str, Process]) -> list[str]:
+    """Words by which source.toml assigns calendars and that are a segment of no process."""
+    known = sorted({word for process in processes.values() for word in process.segments})
+    return [
+        f"source.toml: calendars.assigned: rule {number}: '{word}' is no segment; known: {', '.join(known)}"
+        for number, rule in enumerate(source.calendars.assigned, 1)
+        for word in rule.when
+        if word not in known
+    ]
 
 
 def _explain(label: str, error: ValidationError) -> list[str]:

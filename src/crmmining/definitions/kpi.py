@@ -7,10 +7,12 @@ from typing import Annotated, Literal, Self
 import polars as pl
 from pydantic import Field, TypeAdapter, model_validator
 
-from crmmining.definitions.process import Model, Word
+from crmmining.definitions.model import Model, Word
 from crmmining.definitions.segments import EVENT, NOW
+from crmmining.definitions.waiting import Responsibility
 
 Truncation = Literal["exclude", "keep", "bound"]
+Clock = Literal["calendar", "business"]
 
 
 class KpiBase(Model):
@@ -53,6 +55,11 @@ class KpiBase(Model):
         """The expressions it states, by the key they stand under."""
         texts = {field: getattr(self, field, None) for field in ("of", "where", "column")}
         return {field: text for field, text in texts.items() if text is not None}
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """The clocks in which it measures time; none for what is no time."""
+        return ()
 
     @property
     def words(self) -> set[str]:
@@ -170,6 +177,11 @@ class Duration(_FromStart):
     of: str | None = None
     period: Literal["start", "end"]
 
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """Around the clock, and in opening hours where there are any."""
+        return "calendar", "business"
+
 
 class Conversion(_FromStart):
     """Share of the cases that entered `start` which later reached `end`, by entry cohort.
@@ -251,8 +263,32 @@ class Sla(KpiBase):
         return super().words | {"open"}
 
 
+class Waiting(KpiBase):
+    """How long ended cases spent in the responsibilities `classes`, and which share of their lives."""
+
+    kind: Literal["waiting"]
+    classes: Annotated[tuple[Responsibility, ...], Field(min_length=1)]
+    of: str | None = None
+    period: Word
+
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """Around the clock, and in opening hours where there are any."""
+        return "calendar", "business"
+
+    @property
+    def truncation(self) -> Truncation:
+        """Whose turn it was before history is covered is not known."""
+        return self.truncated or "exclude"
+
+    @property
+    def words(self) -> set[str]:
+        """A life lasts until the case is closed."""
+        return super().words | {"open"}
+
+
 Kpi = Annotated[
-    Volume | Share | Value | Duration | Conversion | Rework | Stock | Sla,
+    Volume | Share | Value | Duration | Conversion | Rework | Stock | Sla | Waiting,
     Field(discriminator="kind"),
 ]
 KPI: TypeAdapter[Kpi] = TypeAdapter(Kpi)

@@ -5,10 +5,12 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
+from crmmining.definitions.model import Model, Word
+from crmmining.definitions.waiting import Waiting
 from crmmining.errors import UnknownNameError
 from crmmining.tables.paths import faults as path_faults
 
@@ -47,6 +49,7 @@ KPI_ROW = frozenset(
         "period_start",
         "period_end",
         "part",
+        "clock",
         "value",
         "unit",
         "n",
@@ -63,6 +66,7 @@ KPI_ROW = frozenset(
         "sum",
         "mean",
         "median",
+        "median_with_open",
         "p90",
         "rate",
         "reached",
@@ -74,14 +78,6 @@ KPI_ROW = frozenset(
 )
 
 STAGES = "stages."  # begins a need for a stated list
-
-Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-class Model(BaseModel):
-    """A frozen piece of a definition; keys nobody knows are faults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Activity(Model):
@@ -199,6 +195,7 @@ class Process(Model):
     adds: tuple[str, ...] = ()  # further SQL files: their views more_cases, more_events, ... add to its own
     people: tuple[Word, ...] = ()  # segments whose cells are people
     levels: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)  # a field's words in order
+    waiting: Waiting | None = None  # null: nothing of the process waits for anybody
     stages: Stages = Stages()
     stated: dict[str, Stages] = Field(default_factory=dict)  # of every root under [paths] that has a list
 
@@ -293,6 +290,7 @@ class Process(Model):
             for need in needs.split("|")
             if need.removeprefix(STAGES).split(".")[0] not in self.paths
         ]
+        found += self.waiting.faults(self.segments, self.milestones) if self.waiting else []
         found += path_faults(self.paths, self.root)
         return found
 

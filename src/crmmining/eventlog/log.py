@@ -10,14 +10,16 @@ from typing import Literal, TypeVar
 import polars as pl
 
 from crmmining import disclosure, summaries
+from crmmining.calendars import Calendars
 from crmmining.definitions import Process
-from crmmining.definitions.segments import EVENT, NOW, OUTCOME, Segment, segment
+from crmmining.definitions.kpi import Clock
+from crmmining.definitions.segments import OUTCOME, Segment, segment
 from crmmining.errors import CrmMiningError, UnknownNameError
-from crmmining.eventlog import expressions, filtering, naming, scanning, standing, stored
+from crmmining.eventlog import expressions, filtering, naming, scanning, spans, standing, stored
 from crmmining.eventlog.engine import Engine, Here
 from crmmining.eventlog.facts import facts
 from crmmining.eventlog.partition import Partition, split
-from crmmining.kernels import merge, rework, throughput, transitions, variants
+from crmmining.kernels import merge, rework, transitions, variants
 
 T = TypeVar("T")
 _NOT_SAID = frozenset({"not said"})  # by identity
@@ -52,6 +54,7 @@ class EventLog:
     tracked: frozenset[str] = _NOT_SAID  # attributes with a history, in this log or the one it is a part of
     engine: Engine = field(default_factory=Here)
     memory: int | None = None  # bytes that one frame of all events or cases may take; null: no bound
+    calendars: Calendars | None = None  # null where the source has none: then there is no business time
 
     def __post_init__(self) -> None:
         if self.tracked is _NOT_SAID:
@@ -177,12 +180,8 @@ class EventLog:
         ['Reopen Case']
         """
         codes = self._set_codes(activity_set)
-        columns = [
-            "case_ix",
-            "activity",
-            *(["occurred_at"] if times else []),
-            *(["change_set"] if not same_save else []),
-        ]
+        more = {"occurred_at": times, "change_set": not same_save}
+        columns = ["case_ix", "activity", *(name for name, asked in more.items() if asked)]
         kernel = transitions.transitions if times else transitions.counts
 
         def tallied(log: "EventLog") -> pl.DataFrame:
@@ -190,11 +189,8 @@ class EventLog:
 
         edge = [naming.named("source", self.activities), naming.named("target", self.activities)]
         if not times:
-            return (
-                merge.add(self.each(tallied), ["source", "target"])
-                .with_columns(edge)
-                .sort("source", "target")
-            )
+            counted = merge.add(self.each(tallied), ["source", "target"])
+            return counted.with_columns(edge).sort("source", "target")
         summary = transitions.summarise(merge.add(self.each(tallied), ["source", "target", "bucket"]))
         named = summary.with_columns(edge).sort("source", "target")
         return summaries.with_durations(named.rename(lambda name: name.removesuffix("_seconds")))
@@ -221,21 +217,30 @@ class EventLog:
             .sort("activity")
         )
 
-    def throughput(self, start: str, end: str, *, by: Sequence[str] = ()) -> pl.DataFrame:
+    def throughput(
+        self, start: str, end: str, *, by: Sequence[str] = (), clock: Clock = "calendar"
+    ) -> pl.DataFrame:
         """Time from the first `start` to the first later `end` (milestones or activities), per segment.
 
-        Columns: `by`, n, open (started, not there yet, still open), excluded, median, p90, mean (Duration).
-        Segments are as they were at `start`, `word@milestone` as at another moment (`word@now`).
+        Columns: `by`, n, open (started, not there yet, still open), excluded, median, p90, mean (of n),
+        median_with_open and its 95 % interval median_with_open_low, _high (see `scorecard`; Duration).
+        `clock`: whether all time counts or opening hours. Segments are as they were at `start`,
+        `word@milestone` as at another moment (`word@now`).
 
         >>> import crmmining as cm
         >>> log = cm.connect("data/sample").event_log("case")
         >>> log.throughput("created", "closed", by=["region"])["region"].to_list()
         ['APAC', 'EMEA', 'LATAM', 'North America', None]
         """
+        if clock not in self.clocks:
+            raise UnknownNameError("clock", clock, self.clocks)  # business: only where there are calendars
         keys = self._checked(by, start)
-        tallies = self.each(lambda log: summaries.durations(log.between(start, end, keys), keys))
-        seconds = summaries.with_values(summaries.add(tallies, keys), keys, "median", "p90", "mean")
-        found = summaries.with_durations(seconds).drop("truncated")
+        tallies = self.each(
+            lambda log: summaries.durations(log.between(start, end, keys, (clock,)), keys, clocks=(clock,))
+        )
+        timed = [*keys, "clock"]
+        times = summaries.with_times(summaries.add(tallies, timed), timed)
+        found = summaries.with_durations(times).drop("truncated", "clock")
         return disclosure.withhold_cells(found, self.minimum_group, by=keys, people=self.process.people)
 
     def conversion(self, start: str, end: str, *, by: Sequence[str] = ()) -> pl.DataFrame:
@@ -259,19 +264,31 @@ class EventLog:
     def pairs(self, start: str, end: str) -> pl.DataFrame:
         """`start` and `end` instants of every case, in the order of `cases`; null where not reached."""
         starts, ends = self.codes(start), self.codes(end)
+        return pl.concat(self.each(lambda log: spans.pairs(log.only, starts, ends)))
 
-        def paired(log: "EventLog") -> pl.DataFrame:
-            events = log.only.columns("case_ix", "activity", "occurred_at")
-            found = throughput.between(events, starts, ends)
-            cases = log.only.of_cases("case_ix")
-            return cases.join(found, on="case_ix", how="left", maintain_order="left").drop("case_ix")
+    def spans(self, start: str, end: str, clocks: Sequence[Clock]) -> pl.DataFrame:
+        """`pairs`, and how long they last or have lasted in each clock, as `summaries.durations` asks it."""
+        hours = self.calendars if "business" in clocks else None
+        asked = spans.Asked(
+            starts=frozenset(self.codes(start)),
+            ends=None if end == OUTCOME else frozenset(self.codes(end)),
+            closings=frozenset(code for word in self.process.ends for code in self.codes(word)),
+            as_of=self.as_of,
+            hours=hours,
+            words=() if hours is None else tuple(self.segment(word, start) for word in hours.words),
+        )
+        return pl.concat(self.each(lambda log: spans.spans(log.only, asked)))
 
-        return pl.concat(self.each(paired))
+    @property
+    def clocks(self) -> tuple[Clock, ...]:
+        """The clocks in which times are measured here: business where there are `calendars`."""
+        return ("calendar",) if self.calendars is None else ("calendar", "business")
 
-    def between(self, start: str, end: str, by: Sequence[str]) -> pl.DataFrame:
-        """What durations and conversions ask of every case: open, truncated, segments `by`, start, end."""
+    def between(self, start: str, end: str, by: Sequence[str], clocks: Sequence[Clock] = ()) -> pl.DataFrame:
+        """What durations (with `clocks`) and conversions ask of every case: open, truncated, `by`, pairs."""
         cases = pl.concat(self.each(lambda log: log.only.of_cases("open", "truncated")))
-        return cases.hstack(self.segments(by, start)).hstack(self.pairs(start, end))
+        found = self.spans(start, end, clocks) if clocks else self.pairs(start, end)
+        return cases.hstack(self.segments(by, start)).hstack(found)
 
     def endpoints(self, activity_set: str = "core") -> pl.DataFrame:
         """How many cases begin and end with each activity of the set: activity, starts, ends."""
@@ -294,19 +311,8 @@ class EventLog:
 
     def cells(self, asked: Sequence[str], default: str, events: pl.DataFrame | None = None) -> pl.DataFrame:
         """The segment cells of a partition's cases, or of `events` of it, whose own time may be the basis."""
-        columns = []
-        for found in (self.segment(word, default) for word in asked):
-            if found.basis == EVENT and events is not None:
-                columns.append(standing.cell(self.only, found, standing.own_times(events)))
-                continue
-            of_cases = standing.cell(self.only, found, self._basis(found))
-            columns.append(of_cases if events is None else of_cases.gather(events["case_ix"]))
-        return pl.DataFrame(columns)
-
-    def _basis(self, found: Segment) -> pl.DataFrame:
-        if found.basis in {None, NOW}:
-            return self.only.of_cases("case_ix").with_columns(at=pl.lit(self.as_of, pl.Datetime("us", "UTC")))
-        return self.instants(str(found.basis))
+        found = [self.segment(word, default) for word in asked]
+        return standing.cells(self.only, found, self.instants, self.as_of, events)
 
     def _checked(self, by: Sequence[str], start: str) -> list[str]:
         """The segment words asked for, all of them known."""
@@ -350,7 +356,9 @@ class EventLog:
             lacking=tuple(map(self.codes, lacking)),
             starting=tuple(code for word in starting for code in self.codes(word)) if starting else None,
             ending=tuple(code for word in ending for code in self.codes(word)) if ending else None,
-            variants=None if variants is None else self._sequences(variants),
+            variants=None
+            if variants is None
+            else naming.sequences(self.variants(), variants, self.activities),
             core=tuple(self._set_codes("core")),
         )
         kept = list(self.each(lambda log: filtering.keep(log.only, log.facts, asked)))
@@ -374,7 +382,9 @@ class EventLog:
         """What a stored log says of itself."""
         process = {"process": self.process.name, "definition": self.process.fingerprint}
         facts = {name: getattr(self, name) for name in ("activities", "off", "minimum_group")}
-        return {**process, **facts, "as_of": self.as_of.isoformat(), "tracked": sorted(self.tracked)}
+        hours = None if self.calendars is None else self.calendars.described
+        now = {"as_of": self.as_of.isoformat(), "tracked": sorted(self.tracked), "calendars": hours}
+        return {**process, **facts, **now}
 
     def expression(self, text: str, kind: Literal["condition", "number"] = "condition") -> pl.Expr:
         """A Polars SQL expression over `facts` with one value per case.
@@ -383,16 +393,6 @@ class EventLog:
         no `kind` or takes several cases together.
         """
         return expressions.expression(text, self.blank.facts, kind)
-
-    def _sequences(self, variants: Sequence[str] | int) -> list[list[int]]:
-        known = self.variants().select("variant", "activities").drop_nulls()
-        variants = known["variant"].head(variants).to_list() if isinstance(variants, int) else variants
-        for variant in variants:
-            if variant not in known["variant"]:
-                raise UnknownNameError("variant", variant, known["variant"].head(10))
-        code = {name: i for i, name in enumerate(self.activities)}
-        wanted = known.filter(pl.col("variant").is_in(list(variants)))["activities"]
-        return [[code[name] for name in activities] for activities in wanted.to_list()]
 
 
 def _asked(head: EventLog, ask: Callable[[EventLog], T], partition: Partition) -> T:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from crmmining.errors import UnknownNameError
 from crmmining.kernels import variants
 
 SEPARATOR = " > "
@@ -32,6 +33,20 @@ def named_variants(ranked: variants.Ranked, activities: Sequence[str]) -> pl.Dat
     return found.with_columns(
         share=pl.Series(cases / cases.sum()), cumulative=pl.Series(cases.cumsum() / cases.sum())
     )
+
+
+def sequences(known: pl.DataFrame, wanted: Sequence[str] | int, activities: Sequence[str]) -> list[list[int]]:
+    """The activity codes of the `known` variants: of those `wanted` by text, or of so many of the first."""
+    named = known.select("variant", "activities").drop_nulls()
+    texts = named["variant"].head(wanted).to_list() if isinstance(wanted, int) else list(wanted)
+    for text in texts:
+        if text not in named["variant"]:
+            raise UnknownNameError("variant", text, named["variant"].head(10))
+    code = {name: i for i, name in enumerate(activities)}
+    return [
+        [code[name] for name in names]
+        for names in named.filter(pl.col("variant").is_in(texts))["activities"].to_list()
+    ]
 
 
 def _names(codes: pl.Expr, activities: Sequence[str]) -> pl.Expr:

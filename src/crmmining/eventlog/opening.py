@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
+from crmmining.calendars import Calendars
 from crmmining.definitions import read_catalogue
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import stored
@@ -59,6 +60,7 @@ def open_log(
         tracked=frozenset(manifest["tracked"]),
         engine=Here() if engine is None else engine,
         memory=_amount(memory),
+        calendars=None if manifest["calendars"] is None else Calendars.told(manifest["calendars"]),
     )
 
 

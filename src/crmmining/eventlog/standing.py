@@ -1,11 +1,12 @@
 """Attributes as they were: when a case first passed a milestone, at an event, now."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 
 import polars as pl
 
 from crmmining.definitions import Process
-from crmmining.definitions.segments import NOW, OUTCOME, Segment
+from crmmining.definitions.segments import EVENT, NOW, OUTCOME, Segment
 from crmmining.errors import UnknownNameError
 from crmmining.eventlog.partition import Partition
 from crmmining.kernels import milestones, standing
@@ -53,6 +54,28 @@ def cell(partition: Partition, segment: Segment, at: pl.DataFrame) -> pl.Series:
         known = partition.of_cases(segment.column).to_series()
         return known.gather(at["case_ix"]).alias(segment.asked)
     return attributes(partition, at, [segment.column]).to_series().alias(segment.asked)
+
+
+def cells(
+    partition: Partition,
+    segments: Sequence[Segment],
+    instants: Callable[[str], pl.DataFrame],
+    as_of: datetime,
+    events: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """The cells of segments: see `EventLog.cells`; `instants` says when cases first passed a milestone."""
+    columns = []
+    for segment in segments:
+        if segment.basis == EVENT and events is not None:
+            columns.append(cell(partition, segment, own_times(events)))
+            continue
+        if segment.basis in {None, NOW}:
+            at = partition.of_cases("case_ix").with_columns(at=pl.lit(as_of, pl.Datetime("us", "UTC")))
+        else:
+            at = instants(str(segment.basis))
+        of_cases = cell(partition, segment, at)
+        columns.append(of_cases if events is None else of_cases.gather(events["case_ix"]))
+    return pl.DataFrame(columns)
 
 
 def tracked(partitions: Sequence[Partition]) -> frozenset[str]:

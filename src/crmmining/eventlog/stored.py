@@ -22,7 +22,7 @@ from crmmining.eventlog.partition import Lazy, Partition
 from crmmining.eventlog.replacing import Replaced
 from crmmining.locks import locked
 
-FORMAT = 2
+FORMAT = 3
 KINDS = ("events", "cases", "values")
 _MANIFEST, _LOCK = "manifest.json", "lock"
 _DELTA, _GONE = "delta", "gone"  # what begins the names of files beside those of a partition

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from crmmining.kernels.traces import Ints
+
 
 def values_at(values: pl.DataFrame, instants: pl.DataFrame) -> pl.DataFrame:
     """Find the value in force at each of `instants` (`case_ix`, `at`): `known` (Boolean), `value` (String).
@@ -23,15 +25,10 @@ def values_at(values: pl.DataFrame, instants: pl.DataFrame) -> pl.DataFrame:
     [(True, 'Ann'), (True, 'Bob'), (False, None)]
     """
     case, asked = (frame["case_ix"].to_numpy().astype(np.int64) for frame in (values, instants))
-    since = values["since"].to_physical().to_numpy()
     at = instants["at"].to_physical()
     never = at.is_null().to_numpy()
-    moments = np.unique(since)
-    size = len(moments) + 1  # one integer for case and time keeps the two in one search
-    told = case * size + np.searchsorted(moments, since) + 1
-    wanted = asked * size + np.searchsorted(moments, at.fill_null(0).to_numpy(), side="right")
     first = np.searchsorted(case, asked)
-    place = np.maximum(np.searchsorted(told, wanted, side="right") - 1, first)
+    place = np.maximum(last_rows(values.select("case_ix", at="since"), instants), first)
     known = np.append(case, -1)[first] == asked
     row = pl.Series(np.where(known & ~never, place, 0), dtype=pl.UInt32)
     found = pl.Series(known & ~never, dtype=pl.Boolean)
@@ -40,6 +37,29 @@ def values_at(values: pl.DataFrame, instants: pl.DataFrame) -> pl.DataFrame:
     return value.select(
         pl.Series("known", known, dtype=pl.Boolean), pl.when(pl.col("found")).then(pl.col("value"))
     )
+
+
+def last_rows(told: pl.DataFrame, asked: pl.DataFrame) -> Ints:
+    """Find the last row of `told` (`case_ix`, `at`) of the same case and not after `at`: its place, else -1.
+
+    `told` is sorted by case and time; of several rows of one moment the last one counts. No instant (null)
+    has none.
+
+    >>> from datetime import UTC, datetime
+    >>> may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    >>> told = pl.DataFrame({"case_ix": [0, 0, 1], "at": [may, may, june]})
+    >>> last_rows(told, pl.DataFrame({"case_ix": [0, 1], "at": [june, may]})).tolist()
+    [1, -1]
+    """
+    case, wanted = (frame["case_ix"].to_numpy().astype(np.int64) for frame in (told, asked))
+    since, at = told["at"].to_physical().to_numpy(), asked["at"].to_physical()
+    moments = np.unique(since)
+    size = len(moments) + 1  # one integer for case and time keeps the two in one search
+    known = case * size + np.searchsorted(moments, since) + 1
+    last = wanted * size + np.searchsorted(moments, at.fill_null(0).to_numpy(), side="right")
+    place = np.searchsorted(known, last, side="right") - 1
+    same = np.append(case, -1)[place] == wanted
+    return np.where(same & ~at.is_null().to_numpy(), place, -1)
 
 
 def attributes_at(

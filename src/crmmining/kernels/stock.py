@@ -11,7 +11,7 @@ from crmmining.kernels.traces import traces
 def changes(
     events: pl.DataFrame, begins: Collection[int], ends: Collection[int], reopens: Collection[int]
 ) -> pl.DataFrame:
-    """Find the instants at which cases open and close: `case_ix`, `occurred_at`, `change` (Int64, +1 or -1).
+    """Find the events at which cases open and close: their columns but activity, `change` (Int64, +1 or -1).
 
     A case opens with an event among `begins` (without one: with its first event, unless that ends it),
     closes with one among `ends` and opens again with one among `reopens`; closing a closed case or opening
@@ -36,5 +36,5 @@ def changes(
     same = log.case[at[1:]] == log.case[at[:-1]]
     before[1:][same] = mark[at[:-1]][same]
     at = at[mark[at] != before]
-    found: pl.DataFrame = events.select("case_ix", "occurred_at")[at]
+    found: pl.DataFrame = events.drop("activity")[at]
     return found.with_columns(change=pl.Series(mark[at], dtype=pl.Int64))

@@ -8,12 +8,21 @@ from typing import NamedTuple, assert_never
 import polars as pl
 
 from crmmining import summaries
-from crmmining.definitions.kpi import Conversion, Duration, Kpi, Rework, Share, Sla, Stock, Value, Volume
-from crmmining.definitions.segments import OUTCOME
+from crmmining.definitions.kpi import (
+    Conversion,
+    Duration,
+    Kpi,
+    Rework,
+    Share,
+    Sla,
+    Stock,
+    Value,
+    Volume,
+    Waiting,
+)
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
-from crmmining.kernels.merge import Sum
-from crmmining.measure import tallies
+from crmmining.measure import tallies, waits
 from crmmining.measure.cut import Cut
 
 _CURRENCY = "currency"
@@ -33,27 +42,25 @@ class Summed:
         self._log, self._kpi = log, kpi
         self._cut = replace(cut, basis=kpi.standing)
         self._keys = _keys(log, kpi, self._cut)
-        self._counts, self._values = Sum(self._keys), Sum([*self._keys, "value"])
+        self._total = summaries.Total([*self._keys, "clock"] if kpi.clocks else self._keys)
         self._currency: str | None = None
 
     def put(self, counted: Counted) -> None:
         """Add what one partition counts."""
-        self._counts.put(counted.tally.counts)
-        self._values.put(counted.tally.values)
+        self._total.put(counted.tally)
         self._currency = self._currency or counted.currency
 
     def rows(self) -> pl.DataFrame:
         """Wide rows: see `measure`."""
-        found = summaries.ordered(self._counts.tally, self._values.tally, self._keys)
-        return self._cut.named(_wide(self._log, self._kpi, self._cut, found, self._currency))
+        return self._cut.named(_wide(self._log, self._kpi, self._cut, self._total.tally, self._currency))
 
 
 def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:
     """Wide rows of one KPI: period_start (with a period), segments, n, open, excluded, truncated, its parts.
 
-    Every part is a column; shares come with `<part>_low` and `<part>_high`, money with its currency as
-    `unit`. Bare segment words count as the KPI states. Raises `CrmMiningError` for an expression that uses
-    unknown facts or gives no value per case.
+    Every part is a column; shares and medians with open cases come with `<part>_low` and `<part>_high`, money
+    with its currency as `unit`, times with their `clock` and a row for each. Bare segment words count as the
+    KPI states. Raises `CrmMiningError` for an expression that uses unknown facts or gives no value per case.
     """
     (rows,) = measure_all(log, [kpi], cut)
     return rows
@@ -78,7 +85,7 @@ def _counted(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:
         raise
 
 
-def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: PLR0911 - one per kind
+def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: C901, PLR0911 - one per kind
     whole, keys = _whole_only(kpi), _keys(log, kpi, cut)
     match kpi:
         case Volume(of="events"):
@@ -96,8 +103,12 @@ def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: PLR0911 - one
         case Value():
             return _value(log, kpi, cut)
         case Duration():
-            cases = cut.cases(log, pl.col(kpi.period), _pairs(log, kpi))
-            return Counted(summaries.durations(cases, keys, of=_scope(log, kpi.of), whole_only=whole))
+            clocks = log.clocks
+            cases = cut.cases(log, pl.col(kpi.period), log.spans(kpi.start, kpi.end, clocks))
+            of, finished = _scope(log, kpi.of), _only_finished(kpi, cut)
+            return Counted(
+                summaries.durations(cases, keys, of=of, whole_only=whole, clocks=clocks, finished=finished)
+            )
         case Conversion():
             cases = cut.cases(log, pl.col("start"), log.pairs(kpi.start, kpi.end))
             within = None if kpi.within_days is None else timedelta(days=kpi.within_days)
@@ -114,10 +125,12 @@ def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: PLR0911 - one
             return Counted(tallies.open_stock(log, kpi, cut))
         case Sla():
             return Counted(tallies.service_levels(log, kpi, cut))
+        case Waiting():
+            return Counted(waits.tally(log, kpi, cut, _scope(log, kpi.of)))
     assert_never(kpi)
 
 
-def _wide(  # noqa: PLR0911 - one per kind
+def _wide(  # noqa: C901, PLR0911 - one per kind
     log: EventLog, kpi: Kpi, cut: Cut, found: summaries.Tally, currency: str | None
 ) -> pl.DataFrame:
     """What the sums say."""
@@ -136,7 +149,7 @@ def _wide(  # noqa: PLR0911 - one per kind
             stated = currency or cut.org.reporting_currency or cut.org.currency
             return wide.with_columns(unit=pl.lit(stated if kpi.unit == "money" else kpi.unit))
         case Duration():
-            return summaries.with_values(found, cut.keys, "median", "p90", "mean")
+            return summaries.with_times(found, [*cut.keys, "clock"], curve=not _only_finished(kpi, cut))
         case Conversion():
             return summaries.with_share(found, "rate").drop("hits")
         case Rework():
@@ -144,6 +157,8 @@ def _wide(  # noqa: PLR0911 - one per kind
             return summaries.with_share(found, "share").drop("hits").with_columns(mean)
         case Stock():
             return tallies.stock_rows(log, found.counts, cut)
+        case Waiting():
+            return waits.wide(found, [*cut.keys, "clock"])
     assert_never(kpi)
 
 
@@ -157,15 +172,6 @@ def _converted(log: EventLog, kpi: Value) -> bool:
     """Whether the process gives a value in the reporting currency."""
     there = {f"{kpi.column}_reporting", "reporting_currency"} <= set(log.blank.facts.columns)
     return kpi.currency == "reporting" and there
-
-
-def _pairs(log: EventLog, kpi: Duration) -> pl.DataFrame:
-    """When each case started and ended, in the order of `cases`."""
-    if kpi.end != OUTCOME:
-        return log.pairs(kpi.start, kpi.end)
-    start, end = log.instants(kpi.start)["at"], log.instants(OUTCOME)["at"]
-    both = pl.DataFrame({"start": start, "end": end})
-    return both.select("start", pl.when(pl.col("end") >= pl.col("start")).then("end").alias("end"))
 
 
 def _value(log: EventLog, kpi: Value, cut: Cut) -> Counted:
@@ -186,6 +192,11 @@ def _value(log: EventLog, kpi: Value, cut: Cut) -> Counted:
 def _decided(counted: pl.Expr, kpi: Kpi) -> summaries.Members:
     """Who is not counted waits while open."""
     return summaries.members(counted, ~counted & pl.col("open"), whole_only=_whole_only(kpi))
+
+
+def _only_finished(kpi: Duration, cut: Cut) -> bool:
+    """Whether cells hold only cases that reached the end: those are dated by it."""
+    return kpi.period == "end" and (cut.period, cut.since, cut.until) != (None, None, None)
 
 
 def _whole_only(kpi: Kpi) -> bool:

@@ -11,22 +11,34 @@ from crmmining.measure.cut import Cut
 from crmmining.measure.kinds import measure_all
 from crmmining.periods import period_end
 
+_ORDER = ("process", "kpi", "part", "clock", "period_start")
+_UNITS = {"per_case": "number", "share": "share"}  # of parts, whatever that of the others
 _TALLIES = ("n", "open", "excluded", "truncated")
 
 
 def scorecard(
     logs: Mapping[str, EventLog], catalogue: Catalogue, kpis: Iterable[Kpi], cut: Cut
 ) -> pl.DataFrame:
-    """Tidy rows of `kpis` on the logs of their processes, sorted by process, KPI, part, period and segments.
+    """Tidy rows of `kpis` on the logs of their processes, by process, KPI, part, clock, period and segments.
 
     Columns: kpi, process, grain (case, event or milestone), period_start (Date; null without a period and for
     cases that have no such date), period_end (Date, exclusive), the segment words as they were asked, basis
-    (when they count: a milestone, `outcome`, `event` or `now`; null without segments), part, value (Float64),
-    unit (money: the currency), n (counted), open (still waiting), excluded, truncated (Int64), low, high
-    (95 % interval of shares), as_of, definition (hash of the defining text). Every case in the window is in
-    exactly one of n, open and excluded of one row per KPI and part; for conversion open is part of n, unless
-    it follows cases for a stated time. `truncated` are the cases (other grains: what belongs to cases) whose
-    history is not covered in full: a part of excluded where the KPI leaves them out, else a part of n.
+    (when they count: a milestone, `outcome`, `event` or `now`; null without segments), part, clock (of times:
+    calendar, or business, where the log has calendars: what of the time lies inside the opening hours that
+    hold for the case at the start; else null), value (Float64), unit (money: the currency), n (counted), open
+    (still waiting), excluded, truncated (Int64), low, high (95 % interval of shares and of median_with_open),
+    as_of, definition (hash of the defining text). Every case in the window is in exactly one of n, open and
+    excluded of one row per KPI, part and clock; for conversion open is part of n, unless it follows cases for
+    a stated time. `truncated` are the cases (other grains: what belongs to cases) whose history is not
+    covered in full: a part of excluded where the KPI leaves them out, else a part of n.
+
+    Durations are in whole seconds. median, p90 and mean are of the cases that reached the end, and so too
+    short while others are open; median_with_open is the time by which half of all that started have reached
+    it: those still open count as far as they have come (their age at `as_of`, in that clock), those that were
+    closed without reaching it, a part of excluded, never do (Aalen and Johansen; of those alone that never
+    compete, 1 - Kaplan and Meier). It is null where half have not reached the end, its bounds where their
+    curves have not, and null for a KPI that is dated by the end as soon as a period or window is asked:
+    nobody who is still open has such a date.
     """
     rows = [pl.DataFrame(schema=_schema(cut))]
     asked: dict[str, list[Kpi]] = {}
@@ -36,7 +48,7 @@ def scorecard(
         log = logs[process]
         for kpi, wide in zip(several, measure_all(log, several, cut), strict=True):
             rows.append(_named(_tidy(wide, kpi, cut), log, catalogue, kpi, cut))
-    return pl.concat(rows).sort("process", "kpi", "part", "period_start", *cut.by, "unit", nulls_last=True)
+    return pl.concat(rows).sort(*_ORDER, *cut.by, "unit", nulls_last=True)
 
 
 def _named(tidy: pl.DataFrame, log: EventLog, catalogue: Catalogue, kpi: Kpi, cut: Cut) -> pl.DataFrame:
@@ -61,7 +73,9 @@ def _tidy(wide: pl.DataFrame, kpi: Kpi, cut: Cut) -> pl.DataFrame:
     if cut.period is None:
         wide = wide.with_columns(period_start=pl.lit(None, pl.Date))
     unit = pl.col("unit") if "unit" in wide.columns else pl.lit(kpi.unit)
-    keys = ["period_start", *cut.by]
+    if "clock" not in wide.columns:
+        wide = wide.with_columns(clock=pl.lit(None, pl.String))
+    keys = ["period_start", *cut.by, "clock"]
     fixed = {*keys, *_TALLIES, "unit"}
     parts = [name for name in wide.columns if name not in fixed and not name.endswith(("_low", "_high"))]
     none = pl.lit(None, pl.Float64)
@@ -72,7 +86,7 @@ def _tidy(wide: pl.DataFrame, kpi: Kpi, cut: Cut) -> pl.DataFrame:
                 *_TALLIES,
                 part=pl.lit(part),
                 value=pl.col(part),
-                unit=pl.lit("number") if part == "per_case" else unit,
+                unit=pl.lit(_UNITS[part]) if part in _UNITS else unit,
                 low=pl.col(f"{part}_low") if f"{part}_low" in wide.columns else none,
                 high=pl.col(f"{part}_high") if f"{part}_high" in wide.columns else none,
             )
@@ -92,6 +106,7 @@ def _schema(cut: Cut) -> dict[str, pl.DataType]:
         **dict.fromkeys(cut.by, text),
         "basis": text,
         "part": text,
+        "clock": text,
         "value": number,
         "unit": text,
         "n": count,

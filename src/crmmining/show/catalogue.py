@@ -40,12 +40,12 @@ def _markdown(catalogue: Catalogue) -> str:
         lines += [_row(a, d.table, d.field, d.timestamp, d.rule) for a, d in process.activities.items()]
         lines += ["", "| milestone | activities |", "|---|---|"]
         lines += [_row(word, ", ".join(names)) for word, names in process.milestones.items()]
-        lines += ["", "| KPI | question | formula | unit | better | segments at | truncated cases |"]
-        lines += ["|---|---|---|---|---|---|---|"]
+        lines += ["", "| KPI | question | formula | unit | clocks | better | segments at | truncated cases |"]
+        lines += ["|---|---|---|---|---|---|---|---|"]
         lines += [
             _row(
-                *(f"`{k.name}`", k.question, f"{k.kind}: {k.formula}", k.unit, k.better),
-                *(k.standing, TRUNCATED[k.truncation]),
+                *(f"`{k.name}`", k.question, f"{k.kind}: {k.formula}", k.unit),
+                *(", ".join(k.clocks), k.better, k.standing, TRUNCATED[k.truncation]),
             )
             for k in catalogue.kpis_of(name)
         ]

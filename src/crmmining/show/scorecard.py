@@ -10,7 +10,7 @@ import polars as pl
 from crmmining.show.sparkline import Sparkline, sparkline
 from crmmining.show.units import NOTHING, change, count, value
 
-_KEYS = {"kpi", "process", "grain", "part", "basis", "as_of", "definition"}
+_KEYS = {"kpi", "process", "grain", "part", "clock", "basis", "as_of", "definition"}
 _FACTS = (
     *("period_start", "period_end", "unit", "value", "n", "open", "excluded"),
     *("truncated", "low", "high"),
@@ -32,9 +32,10 @@ class Period(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the scorecard, as text; `verdict` is `better`, `worse` or empty."""
+    """One line of the scorecard, as text; `clock` and `verdict` (`better`, `worse`) may be empty."""
 
     part: str
+    clock: str
     segment: str
     value: str
     n: str
@@ -88,34 +89,33 @@ def current_period(rows: pl.DataFrame, today: date) -> Period | None:
 def lines_of(rows: pl.DataFrame, better: str, period: Period | None) -> KpiLines:
     """Turn the tidy rows of one KPI into lines: parts as they come, largest segment first, ties by name.
 
+    Times around the clock stand before those in opening hours.
     A line shows its row of `period` (null: the row without a period), else dashes. Of more than 12 segments
     the smallest are left out and counted.
     """
     if rows.is_empty():
         return KpiLines([], 0, 0)
     segments = [column for column in rows.columns if column not in {*_KEYS, *_FACTS}]
-    groups: dict[tuple[str, str, str], list[_Row]] = {}
-    ordered = rows.sort("period_start", maintain_order=True).select("part", *_FACTS, *segments)
-    for part, *rest in ordered.iter_rows():
+    groups: dict[tuple[str, str, str, str], list[_Row]] = {}
+    ordered = rows.sort("period_start", maintain_order=True).select("part", "clock", *_FACTS, *segments)
+    for part, clock, *rest in ordered.iter_rows():
         facts, words = rest[: len(_FACTS)], rest[len(_FACTS) :]
         segment = " · ".join("(none)" if word is None else str(word) for word in words)
         row = _Row(*facts)
-        groups.setdefault((part, segment, row.unit), []).append(row)
+        groups.setdefault((part, clock or "", segment, row.unit), []).append(row)
     largest: dict[str, int] = {}
-    for (_, segment, _), own in groups.items():
+    for (_, _, segment, _), own in groups.items():
         shown = _at(own, period)
         largest[segment] = max(largest.get(segment, 0), (shown.n if shown else None) or 0)
     kept = sorted(largest, key=lambda segment: (-largest[segment], segment))[:_MOST_SEGMENTS]
     parts = rows["part"].unique(maintain_order=True).to_list()
+    clocks = sorted({clock for _, clock, _, _ in groups}, reverse=True)
     shown_keys = sorted(
-        (key for key in groups if key[1] in kept),
-        key=lambda key: (parts.index(key[0]), kept.index(key[1]), key[2]),
+        (key for key in groups if key[2] in kept),
+        key=lambda key: (parts.index(key[0]), clocks.index(key[1]), kept.index(key[2]), key[3]),
     )
-    lines = [
-        _line(part, segment, groups[part, segment, unit], better, period)
-        for part, segment, unit in shown_keys
-    ]
-    of_first = [_at(own, period) for (part, _, _), own in groups.items() if part == parts[0]]
+    lines = [_line(key, groups[key], better, period) for key in shown_keys]
+    of_first = [_at(own, period) for key, own in groups.items() if key[:2] == (parts[0], clocks[0])]
     truncated = sum(row.truncated or 0 for row in of_first if row)
     return KpiLines(lines, len(largest) - len(kept), truncated)
 
@@ -139,14 +139,15 @@ def _points(rows: Sequence[_Row]) -> list[tuple[date, float | None]]:
     return points
 
 
-def _line(part: str, segment: str, rows: Sequence[_Row], better: str, period: Period | None) -> Line:
-    unit = rows[-1].unit
+def _line(key: tuple[str, str, str, str], rows: Sequence[_Row], better: str, period: Period | None) -> Line:
+    part, clock, segment, unit = key
     row = _at(rows, period) or _Row(None, None, unit, *[None] * 7)
     before = next((other for other in rows if other.end is not None and other.end == row.start), None)
     trend = sparkline(_points(rows), period.start) if period else None
     no_interval = row.low is None or row.high is None
     return Line(
         part=part,
+        clock=clock,
         segment=segment,
         value=value(row.value, unit),
         n=count(row.n),

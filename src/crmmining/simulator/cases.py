@@ -30,6 +30,10 @@ _PER_ACCOUNT: Final = 2.6
 _PHONE: Final = 2
 _CHANGE: Final = int(datetime.combine(CHANGE_DATE, datetime.min.time(), UTC).timestamp())
 _RESPONSE_HOURS: Final = 5.0
+QUEUED_SHARE: Final = 0.6  # of the time to the first response of what comes into a queue
+_PAUSES: Final = [0.45, 0.35, 0.2]  # chances of none, one and two before the first closing
+_PACE: Final = 2.6  # pauses begin 0.3 to 0.5 and end 0.7 to 0.9 of a step, of so many steps to the closing
+PAUSED_SHARE: Final = round((_PAUSES[1] + 2 * _PAUSES[2]) * 0.4 / _PACE, 4)  # of the working time, expected
 _RESOLUTION_HOURS: Final = 40.0
 
 
@@ -182,7 +186,7 @@ class _Desk:
         cases, dice, org = self.cases, self.dice, self.org
         wait = dice.duration(cases.count, _RESPONSE_HOURS * HOUR, 0.9) * self.slowness * self.faster
         wait = np.maximum(wait, 5 * MINUTE)[ix]
-        taken_at = cases.created[ix] + whole(wait * 0.6)
+        taken_at = cases.created[ix] + whole(wait * QUEUED_SHARE)
         ix, wait, taken_at = ix[taken_at <= END], wait[taken_at <= END], taken_at[taken_at <= END]
         queued = cases.owner[ix] >= org.users
         accepted = dice.chance(len(ix), 0.6)
@@ -218,10 +222,10 @@ class _Desk:
 
         if first:
             self._on_the_way(ix, at)
-        pauses = dice.choice(len(ix), [0.45, 0.35, 0.2] if first else [0.7, 0.3])
+        pauses = dice.choice(len(ix), _PAUSES if first else [0.7, 0.3])
         for nth in range(2):
-            begins = at((nth + 0.3 + 0.2 * dice.uniform(len(ix))) / 2.6)
-            ends = at((nth + 0.7 + 0.2 * dice.uniform(len(ix))) / 2.6)
+            begins = at((nth + 0.3 + 0.2 * dice.uniform(len(ix))) / _PACE)
+            ends = at((nth + 0.7 + 0.2 * dice.uniform(len(ix))) / _PACE)
             self._pause(ix, begins, ends, pauses > nth)
         if first:
             self._escalate(ix, at(0.85), dice.chance(len(ix), 0.04 + 0.04 * cases.priority[ix]))

@@ -7,7 +7,7 @@ from typing import Final, get_args
 
 from crmmining.errors import CrmMiningError, UnknownNameError
 from crmmining.simulator.arrays import END, FIRST_DAY, LAST_DAY
-from crmmining.simulator.cases import BASE_REOPENING
+from crmmining.simulator.cases import BASE_REOPENING, PAUSED_SHARE, QUEUED_SHARE
 from crmmining.simulator.dice import Dice
 from crmmining.simulator.effects import Effects
 from crmmining.simulator.ids import KEY_PREFIXES
@@ -86,7 +86,12 @@ def simulate(
             "first_day": FIRST_DAY.isoformat(),
             "last_day": LAST_DAY.isoformat(),
             "retention_months": retention_months,
-            "base": {"lead_conversion": BASE_CONVERSION, "case_reopening": BASE_REOPENING},
+            "base": {
+                "lead_conversion": BASE_CONVERSION,
+                "case_reopening": BASE_REOPENING,
+                "case_queued_share": QUEUED_SHARE,
+                "case_paused_share": PAUSED_SHARE,
+            },
             "effects": in_force.truth(),
         }
         if until is not None:

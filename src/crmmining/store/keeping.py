@@ -104,6 +104,7 @@ class Store:
             "minimum_group": None,
             "as_of": as_of.isoformat(),
             "tracked": sorted(told.tracked),
+            "calendars": None,  # those of the tables and definitions of whoever asks
         }
         shutil.rmtree(home, ignore_errors=True)  # of a damaged log, files that are whole would stay
         home.parent.mkdir(exist_ok=True)
@@ -195,7 +196,7 @@ def _unchanged(store: Store) -> None:
 
 def definitions(spec: SourceSpec) -> str:
     """Hash of what says how tables are read: 12 hex digits."""
-    return text_hash(spec.model_dump(mode="json"))
+    return text_hash(spec.model_dump(mode="json", exclude={"calendars"}))
 
 
 def _fitting(folder: Path, mark: str) -> dict[str, Any] | None:

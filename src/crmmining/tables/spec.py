@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from crmmining.tables import hours
 from crmmining.tables.names import canonical
 
 ColumnType = Literal["id", "text", "number", "integer", "boolean", "date", "datetime", "time"]
@@ -98,11 +98,7 @@ class OrgSpec(_Frozen):
     @field_validator("time_zone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"'{value}' is no IANA time zone such as 'Europe/Berlin'") from error
-        return value
+        return hours.zone(value)
 
     @property
     def money(self) -> dict[str, str | None]:
@@ -174,6 +170,7 @@ class SourceSpec(_Frozen):
     org: OrgSpec = OrgSpec()
     sql: SqlFiles = SqlFiles()
     people: PeopleSpec | None = None
+    calendars: hours.CalendarsSpec = hours.CalendarsSpec()
     tracking: dict[Identifier, TrackingSpec] = Field(default_factory=dict)
     tables: dict[Identifier, TableSpec] = Field(min_length=1)
 

@@ -1,0 +1,249 @@
+"""All calendars of a CRM: rows of BusinessHours, and what its definition states beside or over them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import polars as pl
+
+from crmmining.calendars.calendar import Calendar, How, Week
+from crmmining.calendars.calendars import Calendars, Rule
+from crmmining.calendars.holidays import Holiday
+from crmmining.calendars.rows import Row, business_hours, days, holiday
+from crmmining.errors import SourceError
+from crmmining.tables import Tables
+from crmmining.tables.hours import CalendarsSpec, HoursSpec, WeekSpec
+from crmmining.tables.sql import identifier
+
+HOURS, HOLIDAY = "BusinessHours", "Holiday"
+FIRST_COUNTRY_YEAR, END_COUNTRY_YEAR = 1990, 2060  # of the holidays that the library tells
+FINDINGS = pl.Schema(
+    {
+        "root": pl.String(),
+        "table": pl.String(),
+        "finding": pl.String(),
+        "rows": pl.Int64(),
+        "examples": pl.List(pl.String()),
+        "effect": pl.String(),
+        "done": pl.String(),
+        "weight": pl.Int8(),
+    }
+)
+
+
+class Read(NamedTuple):
+    """The calendars, null where there are none, and what was noticed, in the columns of `FINDINGS`."""
+
+    calendars: Calendars | None
+    findings: pl.DataFrame
+
+
+def read(tables: Tables) -> Read:
+    """The calendars of a CRM as its tables are now, by what `[calendars]` of its definition states.
+
+    Raises `SourceError` with all faults of the calendars that are stated, assigned or the default. Other rows
+    of BusinessHours that are impossible are findings, and so are holidays that no calendar has.
+    """
+    return make(tables.spec.calendars, _rows(tables, HOURS), _rows(tables, HOLIDAY))
+
+
+def make(spec: CalendarsSpec, hours: Sequence[Row], holidays: Sequence[Row]) -> Read:
+    """The calendars that are stated and those of some rows of BusinessHours and Holiday; see `read`."""
+    made = _Making(spec, hours, holidays)
+    found = made.calendars()
+    if made.faults:
+        raise SourceError(
+            "business calendars cannot be made:\n  "
+            + "\n  ".join(made.faults)
+            + "\nMend the rows, or state these calendars under [calendars] of source.toml."
+        )
+    return Read(found, pl.DataFrame(made.findings, schema=FINDINGS, orient="row"))
+
+
+def _rows(tables: Tables, name: str) -> list[Row]:
+    if name not in tables.columns:
+        return []
+    rows: pl.DataFrame = tables.connection.sql(f"FROM {tables.home}.crm.{identifier(name)} ORDER BY Id").pl()
+    return list(rows.iter_rows(named=True))
+
+
+@dataclass
+class _Making:
+    spec: CalendarsSpec
+    hours: Sequence[Row]
+    days_off: Sequence[Row]
+    faults: list[str] = field(default_factory=list)
+    findings: list[tuple[object, ...]] = field(default_factory=list)
+    made: dict[str, Calendar] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)  # names of rows that are impossible, and why
+
+    def calendars(self) -> Calendars | None:
+        """All calendars and rules; faults and findings are noted."""
+        self._read_rows()
+        ours = {name: hours for name, hours in self.spec.hours.items() if not hours.parts}
+        stated = {name: self._stated(name, hours) for name, hours in ours.items()}
+        self.made |= {name: calendar for name, calendar in stated.items() if calendar is not None}
+        for name, hours in self.spec.hours.items():
+            if hours.parts:
+                self._join(name, hours)
+        places = {name: place for place, name in enumerate(self.made)}
+        rules = []
+        for number, rule in enumerate(self.spec.assigned, 1):
+            if self._known(rule.calendar, f"calendars.assigned: rule {number}"):
+                when = tuple(
+                    (word, (values,) if isinstance(values, str) else values)
+                    for word, values in rule.when.items()
+                )
+                rules.append(Rule(when, places[rule.calendar]))
+        default = self._default()
+        self._notice()
+        if not self.made:
+            return None
+        return Calendars(
+            tuple(self.made.values()), tuple(rules), None if default is None else places[default]
+        )
+
+    def _read_rows(self) -> None:
+        """Calendars of the rows; of several with one name, the first that is active counts."""
+        twins: list[str] = []
+        for row in sorted(self.hours, key=lambda row: row.get("IsActive") is False):
+            name, label = row.get("Name"), f"{HOURS} {row['Id']} '{row.get('Name')}'"
+            if name is None or name in self.made or name in self.wrong:
+                twins.append(row["Id"])
+                continue
+            try:
+                self.made[name] = business_hours(row)
+            except ValueError as error:
+                self.wrong[name] = f"{label}: {error}"
+        if twins:
+            self._find(
+                (HOURS, "rows without a name of their own", len(twins), sorted(twins)[:3]),
+                "records of these hours are counted by the hours that have the name, or by the default",
+                "the first active row of a name counts",
+                2,
+            )
+
+    def _stated(self, name: str, hours: HoursSpec) -> Calendar | None:
+        """A calendar that the definition states; null, and a fault, where it cannot be made."""
+        weeks, zone = _weeks(hours), hours.time_zone
+        if not hours.states_week:
+            row = hours.business_hours or name
+            if row not in self.made:
+                known = ", ".join(sorted(self.made)) or "none"
+                why = self.wrong.get(row, f"no row of {HOURS} is called '{row}'; known: {known}")
+                self._fault(f"calendars.hours.{name}: states no week, and {why}")
+                return None
+            base = self.made[row]
+            weeks, zone = base.weeks, zone or base.time_zone
+        off, rules = self._off(hours.holidays)
+        return Calendar(name, str(zone), weeks, off, rules)
+
+    def _join(self, name: str, hours: HoursSpec) -> None:
+        parts = [part for part in hours.parts if self._known(part, f"calendars.hours.{name}")]
+        chosen = tuple(self.made[part] for part in parts)
+        if chosen:
+            how: How = "union" if hours.union else "intersection"
+            self.made[name] = Calendar(name, chosen[0].time_zone, parts=chosen, how=how)
+
+    def _known(self, name: str, where: str) -> bool:
+        """Whether there is a calendar of this name; else the fault is noted."""
+        if name in self.made:
+            return True
+        if name in self.wrong or name not in self.spec.hours:  # else its fault is told where it is stated
+            nobody = f"no calendar is called '{name}'; known: {', '.join(sorted(self.made)) or 'none'}"
+            self._fault(f"{where}: {self.wrong.get(name, nobody)}")
+        return False
+
+    def _default(self) -> str | None:
+        """The name of the calendar that counts for want of another one."""
+        if self.spec.default is not None:
+            return self.spec.default if self._known(self.spec.default, "calendars.default") else None
+        rows = [row for row in self.hours if row.get("IsDefault") and row.get("IsActive") is not False]
+        if len(rows) > 1:
+            self._find(
+                (HOURS, "several rows are the default", len(rows), [row["Id"] for row in rows[:3]]),
+                "records without hours of their own have no business time",
+                "none of them counts; state [calendars] default",
+                3,
+            )
+        if len(rows) != 1:
+            return None
+        name = str(rows[0].get("Name"))
+        return name if self._known(name, "the org's default hours") else None
+
+    def _off(self, sets: Sequence[str]) -> tuple[tuple[int, ...], tuple[Holiday, ...]]:
+        """Single days and other holidays of some sets; what cannot be read is a fault."""
+        off: set[int] = set()
+        rules: list[Holiday] = []
+        for name in sets:
+            stated, where = self.spec.holidays[name], f"calendars.holidays.{name}"
+            off |= {days(day) for day in stated.dates}
+            for wanted in stated.names:
+                rows = [row for row in self.days_off if row.get("Name") == wanted]
+                if not rows:
+                    known = ", ".join(sorted({str(row.get("Name")) for row in self.days_off})) or "none"
+                    self._fault(f"{where}: no row of {HOLIDAY} is called '{wanted}'; known: {known}")
+                for row in rows:
+                    try:
+                        rules.append(holiday(row))
+                    except ValueError as error:
+                        self._fault(f"{where}: {HOLIDAY} {row['Id']} '{wanted}': {error}")
+            if stated.country is not None:
+                try:
+                    off |= _of_country(stated.country, stated.subdivision)
+                except (ImportError, NotImplementedError) as error:
+                    self._fault(f"{where}: {error}")
+        return tuple(sorted(off)), tuple(dict.fromkeys(rules))
+
+    def _fault(self, text: str) -> None:
+        """Note a fault once, however many calendars have it."""
+        if text not in self.faults:
+            self.faults.append(text)
+
+    def _notice(self) -> None:
+        """Rows that no calendar is made of."""
+        if self.wrong:
+            ids = sorted(text.split()[1] for text in self.wrong.values())
+            first = next(iter(sorted(self.wrong.values())))
+            self._find(
+                (HOURS, f"impossible hours, as in {first}", len(ids), ids[:3]),
+                "records of these hours are counted by the default",
+                "not used; state their week under [calendars.hours]",
+                2,
+            )
+        used = {
+            name for hours in self.spec.hours.values() for one in hours.holidays for name in self._names(one)
+        }
+        idle = [row["Id"] for row in self.days_off if row.get("Name") not in used]
+        if idle:
+            self._find(
+                (HOLIDAY, "holidays of no calendar", len(idle), idle[:3]),
+                "business time counts these days as any other",
+                "not used: Salesforce does not tell whose they are; name them under [calendars.holidays]",
+                2,
+            )
+
+    def _names(self, holidays: str) -> tuple[str, ...]:
+        return self.spec.holidays[holidays].names
+
+    def _find(self, what: tuple[str, str, int, list[str]], effect: str, done: str, weight: int) -> None:
+        table, finding, rows, examples = what
+        self.findings.append((None, table, finding, rows, examples, effect, done, weight))
+
+
+def _weeks(hours: HoursSpec) -> tuple[Week, ...]:
+    base: WeekSpec = hours
+    return (Week(None, base.shifts), *(Week(days(one.since), one.shifts) for one in hours.versions))
+
+
+def _of_country(country: str, subdivision: str | None) -> set[int]:
+    """The holidays of a country or a part of it, from 1990 to 2059."""
+    try:
+        from holidays import country_holidays  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise ImportError(
+            f"the holidays of country {country} come from a library that is not installed: "
+            "pip install 'crmmining[holidays]', or state dates"
+        ) from error
+    years = range(FIRST_COUNTRY_YEAR, END_COUNTRY_YEAR)
+    return {days(day) for day in country_holidays(country, subdiv=subdivision, years=years)}

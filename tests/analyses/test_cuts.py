@@ -1,0 +1,53 @@
+"""However a log is cut, and wherever it is asked, every analysis answers alike."""
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import polars as pl
+import pytest
+
+import crmmining as cm
+from crmmining import analyses
+from crmmining.analyses import weeks
+from crmmining.eventlog.partition import split
+
+A = TypeVar("A")
+B = TypeVar("B")
+ANSWERS: dict[str, Callable[[cm.EventLog], pl.DataFrame]] = {
+    "customers": analyses.customers,
+    "role_models": lambda log: analyses.role_models(log, fixed=["product", "account"]),
+    "weeks": lambda log: weeks.tally(log, "Europe/Berlin"),
+    "workload": lambda log: analyses.workload(log, by=["queue", "team"]),
+    "workload, none": lambda log: analyses.workload(log, by=[]),
+}
+
+
+class Elsewhere:
+    """An engine that pickles what goes there and comes back."""
+
+    elsewhere = True
+
+    def map(self, ask: Callable[[A], B], items: Sequence[A]) -> Iterator[B]:
+        asked = pickle.dumps(ask)
+        for item in items:
+            yield pickle.loads(asked)(pickle.loads(pickle.dumps(item)))  # noqa: S301  our own
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_cuts_change_no_bit(sample: cm.Crm, name: str) -> None:
+    log = sample.event_log("case")
+    expected = ANSWERS[name](log)
+    assert expected.height > 4
+    cut = replace(log, partitions=tuple(split(log.only, 600)), engine=Elsewhere())
+    assert len(cut.partitions) > 5
+    assert ANSWERS[name](cut).equals(expected)
+
+
+@pytest.mark.parametrize("name", sorted(set(ANSWERS) - {"weeks"}))
+def test_a_log_without_a_case(sample: cm.Crm, name: str) -> None:
+    log = sample.event_log("case").filter(where="case_id = 'none'")
+    found = ANSWERS[name](log)
+    assert found.height == (1 if name == "role_models" else 0)
+    assert found.schema == ANSWERS[name](sample.event_log("case")).schema
