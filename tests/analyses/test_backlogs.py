@@ -10,6 +10,7 @@ import pytest
 
 import crmmining as cm
 from crmmining import analyses
+from crmmining.calendars import Calendar, Calendars, Week
 from crmmining.definitions import Process
 from crmmining.eventlog import EventLog
 
@@ -96,11 +97,19 @@ def test_ages_of_open_cases(make_log: MakeLog, deal: Process, partitions: int) -
     log = make_log(AGES, as_of=31, partitions=partitions, process=deal.model_copy(update=TOUCHES))
     hours = timedelta(hours=1)
     assert analyses.ageing(log, buckets=[1, 7, 28]).rows() == [
-        (0, 1, 1, 0, 12 * hours, 6 * hours),
-        (1, 7, 1, 1, 24 * hours, None),
-        (7, 28, 0, 0, None, None),
-        (28, None, 2, 0, 29 * 24 * hours, 6 * 24 * hours),  # a: 30 and 2 days, e: 28 and 10 days
+        (0, 1, 1, 0, 12 * hours, None, 6 * hours),
+        (1, 7, 1, 1, 24 * hours, None, None),
+        (7, 28, 0, 0, None, None, None),
+        (28, None, 2, 0, 29 * 24 * hours, None, 6 * 24 * hours),  # a: 30 and 2 days, e: 28 and 10 days
     ]
+
+
+def test_ages_in_opening_hours(make_log: MakeLog, deal: Process) -> None:
+    office = Calendar("Office", "UTC", (Week(None, tuple((weekday, 540, 1020) for weekday in range(5))),))
+    log = make_log(AGES[2:], as_of=31, process=deal.model_copy(update=TOUCHES))
+    found = analyses.ageing(replace(log, calendars=Calendars((office,), default=0)), buckets=[2])
+    # b is open since Tuesday's midnight, c since noon: 8 and 5 hours; e since 3 January: 19 days and Tuesday
+    assert found["business_age"].to_list() == [timedelta(hours=6.5), timedelta(hours=20 * 8)]
 
 
 TOUCHES: dict[str, Any] = {"sets": {"core": ("Create",), "touches": ("Call",)}}

@@ -8,6 +8,7 @@ import polars as pl
 
 from crmmining import summaries
 from crmmining.analyses.cutting import cut_of, withheld
+from crmmining.definitions.segments import OUTCOME
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
 from crmmining.kernels.merge import add
@@ -16,6 +17,7 @@ from crmmining.measure import tallies
 from crmmining.periods import Period
 
 _FLOWS = ("arrivals", "reopened", "completed", "backlog")
+_AGES = ("age", "business_age", "since_touch")
 
 
 def backlog(
@@ -73,10 +75,12 @@ def ageing(
 
     `buckets` are the days of 24 hours at which a new bucket begins. Columns: `by`, from_days and to_days
     (Int64; an age is at least the first and below the second, which is null in the last bucket), n (open
-    cases), untouched (without an event of the activity set `touches`), age and since_touch (Duration: medians
-    of the time since creation, and since the last touch of those that have one; null without any). Every
-    bucket has a row in every cell, sorted by `by` and from_days. A reopened case is as old as its creation.
-    Raises `CrmMiningError` for buckets that do not rise from 1 on, `UnknownNameError` for unknown words.
+    cases), untouched (without an event of the activity set `touches`), and medians (Duration; null without
+    any): age since creation, business_age, what of it lies in the opening hours that hold for the case at its
+    creation (null where the log has no calendars), and since_touch, the time since the last touch of those
+    that have one. Every bucket has a row in every cell, sorted by `by` and from_days. A reopened case is as
+    old as its creation. Raises `CrmMiningError` for buckets that do not rise from 1 on, `UnknownNameError`
+    for unknown words.
 
     >>> import crmmining as cm
     >>> from crmmining import analyses
@@ -93,46 +97,47 @@ def ageing(
     codes = log.process.codes(log.process.activity_set(touches), log.activities)
     keys = [*cut.keys, "from_days"]
 
-    def tallied(part: EventLog) -> tuple[summaries.Tally, summaries.Tally]:
+    def tallied(part: EventLog) -> list[summaries.Tally]:
         events = part.only.among(codes, "case_ix", "occurred_at")
         last = events.group_by("case_ix").agg(touched_at=pl.col("occurred_at").max())
         cases = part.only.of_cases("case_ix", "open", "created_at").with_columns(*cut.segments(part))
+        if part.calendars is None:
+            business: pl.Series | pl.Expr = pl.lit(None, pl.Int64)
+        else:
+            business = part.spans("created", OUTCOME, part.clocks)[summaries.seconds("business")]
+        cases = cases.with_columns(business_age=business, truncated=False)
         cases = cases.join(last, on="case_ix", how="left", maintain_order="left").filter("open")
         now = pl.lit(part.as_of, pl.Datetime("us", "UTC"))
         age = now - pl.col("created_at")
-        begins = pl.sum_horizontal(
+        steps = [
             pl.when(age >= timedelta(days=high)).then(high - low).otherwise(0)
             for low, high in pairwise(edges)
-        )
+        ]
         cases = cases.with_columns(
-            truncated=False, from_days=begins.cast(pl.Int64), age=age.dt.total_seconds()
+            from_days=pl.sum_horizontal(steps).cast(pl.Int64),
+            age=age.dt.total_seconds(),
+            since_touch=(now - pl.col("touched_at")).dt.total_seconds(),
         )
         who = summaries.members(pl.col("open"), ~pl.col("open"), whole_only=False)
-        since = (now - pl.col("touched_at")).dt.total_seconds()
         never = pl.col("touched_at").is_null()
-        return (
-            summaries.tally(cases, keys, who, hit=never, value=pl.col("age")),
-            summaries.tally(cases, keys, who, value=since),
-        )
+        return [summaries.tally(cases, keys, who, hit=never, value=pl.col(name)) for name in _AGES]
 
-    both = list(log.each(tallied))
-    ages, touched = (summaries.add((pair[at] for pair in both), keys) for at in (0, 1))
-    medians = summaries.with_values(touched, keys, "median").select(*keys, since_touch="median")
-    found = summaries.with_values(ages, keys, "median").join(medians, on=keys, how="left", nulls_equal=True)
-    untouched = ages.counts.select(*keys, untouched="hits")
-    found = found.join(untouched, on=keys, how="left", nulls_equal=True)
-    grid = pl.DataFrame(
+    parts = list(log.each(tallied))
+    added = {name: summaries.add((part[at] for part in parts), keys) for at, name in enumerate(_AGES)}
+    counts = added["age"].counts
+    found = pl.DataFrame(
         {"from_days": edges, "to_days": [*buckets, None]}, schema_overrides={"to_days": pl.Int64}
     )
     if cut.keys:
-        grid = ages.counts.select(cut.keys).unique().join(grid, how="cross")
-    found = grid.join(found, on=keys, how="left", nulls_equal=True).select(
-        *cut.keys,
-        "from_days",
-        "to_days",
-        pl.col("n", "untouched").fill_null(0),
-        *(_duration(name).alias(told) for name, told in (("median", "age"), ("since_touch", "since_touch"))),
-    )
+        found = counts.select(cut.keys).unique().join(found, how="cross")
+    tables = [counts.select(*keys, "n", untouched="hits")]
+    tables += [
+        summaries.with_values(one, keys, "median").select(*keys, _duration("median").alias(name))
+        for name, one in added.items()
+    ]
+    for table in tables:
+        found = found.join(table, on=keys, how="left", nulls_equal=True)
+    found = found.with_columns(pl.col("n", "untouched").fill_null(0))
     found = cut.named(found).sort(*cut.by, "from_days", nulls_last=True)
     return withheld(log, found, [*cut.by, "from_days", "to_days"])
 
