@@ -50,7 +50,7 @@ def forecast(log: EventLog, *, weeks: int = 8, level: float = 0.95, time_zone: s
     is with counts; that what is estimated is not known is not in the intervals, nor is what a year does to
     arrivals. `backtest` says how good all this was on the log's own past: where weeks have few cases,
     intervals are too narrow. For a segment ask `log.filter(...)`. Needs the extra `forecast`. Raises
-    `CrmMiningError` without it, for fewer than 26 full weeks, and for weeks or a level that are none.
+    `CrmMiningError` without it, for fewer than 26 full weeks, and for weeks, a level or a zone that are none.
 
     >>> import crmmining as cm
     >>> from crmmining import analyses
