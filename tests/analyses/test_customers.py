@@ -122,4 +122,6 @@ def test_errors(sample: cm.Crm) -> None:
     with pytest.raises(cm.CrmMiningError, match="have no account"):
         analyses.customers(log_of([("1", "Create", 1)], process=PARKED))
     log = sample.event_log("case")
+    with pytest.raises(cm.UnknownNameError, match="unknown clock 'biz'"):
+        analyses.customers(log, clock="biz")  # type: ignore[arg-type]
     assert analyses.customers(log).select(pl.sum_horizontal("cases", "open", "excluded").sum()).item() == 416

@@ -49,7 +49,7 @@ def forecast(log: EventLog, *, weeks: int = 8, level: float = 0.95, time_zone: s
     Errors are taken for normal, independent, and of a variance in proportion to the mean (at least 1), as it
     is with counts; that what is estimated is not known is not in the intervals, nor is what a year does to
     arrivals. `backtest` says how good all this was on the log's own past: where weeks have few cases,
-    intervals are too narrow. For a segment ask `log.filter(...)`. Needs the extra `forecast`. Raises
+    intervals may be too narrow. For a segment ask `log.filter(...)`. Needs the extra `forecast`. Raises
     `CrmMiningError` without it, for fewer than 26 full weeks, and for weeks, a level or a zone that are none.
 
     >>> import crmmining as cm
