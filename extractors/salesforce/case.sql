@@ -15,6 +15,7 @@ SELECT
   h.team,
   h.profile,
   h.queue,
+  b.Name AS business_hours,
   t.DeveloperName AS record_type,
   c.Origin AS source,
   p.Name AS product,
@@ -31,6 +32,8 @@ SELECT
 FROM living_cases AS c
 CROSS JOIN case_coverage AS k
 LEFT JOIN people AS h ON h.Id = c.OwnerId
+LEFT JOIN Entitlement AS e ON e.Id = c.EntitlementId
+LEFT JOIN BusinessHours AS b ON b.Id = coalesce(c.BusinessHoursId, e.BusinessHoursId)
 LEFT JOIN RecordType AS t ON t.Id = c.RecordTypeId
 LEFT JOIN Product2 AS p ON p.Id = c.ProductId
 LEFT JOIN Account AS a ON a.Id = c.AccountId;
@@ -247,7 +250,9 @@ WHERE o.is_copy IS NOT FALSE
 UNION ALL
 SELECT 'Account', NULL, 'tells only attributes of its cases'
 UNION ALL
-SELECT 'AccountHistory', NULL, 'changes the account, not its cases';
+SELECT 'AccountHistory', NULL, 'changes the account, not its cases'
+UNION ALL
+SELECT 'Entitlement', NULL, 'tells only attributes of its cases';
 
 -- How attributes changed: the value before the first change, then the value after each. Of the record itself, not of those
 -- merged into it; what people are (team, region) is known only as it is now.
@@ -259,7 +264,8 @@ change AS (
   FROM changes AS c
   JOIN living_cases AS l ON l.Id = c.record_id
   WHERE c.root = 'Case' AND coalesce(c.old_value, c.new_value) IS NOT NULL
-    AND c.column_name IN ('Status', 'Priority', 'Reason', 'Type', 'Origin', 'ProductId', 'RecordTypeId', 'OwnerId')
+    AND c.column_name IN ('Status', 'Priority', 'Reason', 'Type', 'Origin', 'ProductId', 'RecordTypeId', 'OwnerId',
+      'BusinessHoursId')
 ),
 state AS (
   SELECT case_id, column_name, least(any_value(created_at), min(moment)) AS since, 0 AS seq,
@@ -280,6 +286,14 @@ FROM (
   FROM named AS n
   LEFT JOIN Product2 AS p ON p.Id = n.found AND n.by_id
   WHERE n.column_name = 'ProductId'
+  UNION ALL
+  SELECT n.case_id, 'business_hours', n.since, n.seq, coalesce(b.Name, n.value, i.Name)
+  FROM named AS n
+  JOIN living_cases AS l ON l.Id = n.case_id
+  LEFT JOIN BusinessHours AS b ON b.Id = n.found AND n.by_id
+  LEFT JOIN Entitlement AS e ON e.Id = l.EntitlementId
+  LEFT JOIN BusinessHours AS i ON i.Id = e.BusinessHoursId
+  WHERE n.column_name = 'BusinessHoursId'
   UNION ALL
   SELECT n.case_id, 'record_type', n.since, n.seq, coalesce(t.DeveloperName, n.value)
   FROM named AS n

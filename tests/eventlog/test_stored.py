@@ -197,7 +197,7 @@ def spoil(folder: Path, what: str) -> None:
     elif what == "no JSON":
         manifest.write_text("{")
     elif what == "format":
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 3}))
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 4}))
     elif what == "edited":
         manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "tracked": ["owner"]}))
     elif what == "gone":
@@ -213,7 +213,7 @@ def spoil(folder: Path, what: str) -> None:
     [
         ("no manifest", "is no stored log: manifest.json is missing or damaged"),
         ("no JSON", "is no stored log: manifest.json is missing or damaged"),
-        ("format", "is stored in format 3; this version reads 2: store it again"),
+        ("format", "is stored in format 4; this version reads 3: store it again"),
         ("edited", "manifest.json was changed by hand or is damaged; store the log again"),
         ("gone", "events-00001.parquet is missing: the stored log is damaged; store it again"),
         ("cut", r"events-00001.parquet has [\d,]+ bytes, not [\d,]+: the stored log is damaged"),

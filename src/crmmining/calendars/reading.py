@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 from crmmining.calendars.calendar import Calendar, How, Week
 from crmmining.calendars.calendars import Calendars, Rule
 from crmmining.calendars.holidays import Holiday
-from crmmining.calendars.rows import business_hours, days, holiday
+from crmmining.calendars.rows import Row, business_hours, days, holiday
 from crmmining.errors import SourceError
 from crmmining.tables import Tables
 from crmmining.tables.hours import CalendarsSpec, HoursSpec, WeekSpec
@@ -44,7 +44,12 @@ def read(tables: Tables) -> Read:
     Raises `SourceError` with all faults of the calendars that are stated, assigned or the default. Other rows
     of BusinessHours that are impossible are findings, and so are holidays that no calendar has.
     """
-    made = _Making(tables.spec.calendars, _rows(tables, HOURS), _rows(tables, HOLIDAY))
+    return make(tables.spec.calendars, _rows(tables, HOURS), _rows(tables, HOLIDAY))
+
+
+def make(spec: CalendarsSpec, hours: Sequence[Row], holidays: Sequence[Row]) -> Read:
+    """The calendars that are stated and those of some rows of BusinessHours and Holiday; see `read`."""
+    made = _Making(spec, hours, holidays)
     found = made.calendars()
     if made.faults:
         raise SourceError(
@@ -55,18 +60,18 @@ def read(tables: Tables) -> Read:
     return Read(found, pl.DataFrame(made.findings, schema=FINDINGS, orient="row"))
 
 
-def _rows(tables: Tables, name: str) -> list[dict[str, Any]]:
+def _rows(tables: Tables, name: str) -> list[Row]:
     if name not in tables.columns:
         return []
     rows: pl.DataFrame = tables.connection.sql(f"FROM {tables.home}.crm.{identifier(name)} ORDER BY Id").pl()
-    return rows.to_dicts()
+    return list(rows.iter_rows(named=True))
 
 
 @dataclass
 class _Making:
     spec: CalendarsSpec
-    hours: Sequence[dict[str, Any]]
-    days_off: Sequence[dict[str, Any]]
+    hours: Sequence[Row]
+    days_off: Sequence[Row]
     faults: list[str] = field(default_factory=list)
     findings: list[tuple[object, ...]] = field(default_factory=list)
     made: dict[str, Calendar] = field(default_factory=dict)
@@ -123,7 +128,10 @@ class _Making:
         weeks, zone = _weeks(hours), hours.time_zone
         if not hours.states_week:
             row = hours.business_hours or name
-            if not self._known(row, f"calendars.hours.{name}", "states no week of its own, and its row"):
+            if row not in self.made:
+                known = ", ".join(sorted(self.made)) or "none"
+                why = self.wrong.get(row, f"no row of {HOURS} is called '{row}'; known: {known}")
+                self._fault(f"calendars.hours.{name}: states no week, and {why}")
                 return None
             base = self.made[row]
             weeks, zone = base.weeks, zone or base.time_zone
@@ -137,15 +145,13 @@ class _Making:
             how: How = "union" if hours.union else "intersection"
             self.made[name] = Calendar(name, chosen[0].time_zone, parts=chosen, how=how)
 
-    def _known(self, name: str, where: str, why: str = "names") -> bool:
+    def _known(self, name: str, where: str) -> bool:
         """Whether there is a calendar of this name; else the fault is noted."""
         if name in self.made:
             return True
-        known = ", ".join(sorted(self.made)) or "none"
-        fault = self.wrong.get(name, f"no calendar is called so; known: {known}")
-        stated = name in self.spec.hours and name not in self.wrong
-        if not stated:  # else its own fault is told where it is stated
-            self.faults.append(f"{where} {why} '{name}': {fault}")
+        if name in self.wrong or name not in self.spec.hours:  # else its fault is told where it is stated
+            nobody = f"no calendar is called '{name}'; known: {', '.join(sorted(self.made)) or 'none'}"
+            self._fault(f"{where}: {self.wrong.get(name, nobody)}")
         return False
 
     def _default(self) -> str | None:
@@ -163,7 +169,7 @@ class _Making:
         if len(rows) != 1:
             return None
         name = str(rows[0].get("Name"))
-        return name if self._known(name, "the org's default hours,") else None
+        return name if self._known(name, "the org's default hours") else None
 
     def _off(self, sets: Sequence[str]) -> tuple[tuple[int, ...], tuple[Holiday, ...]]:
         """Single days and other holidays of some sets; what cannot be read is a fault."""

@@ -10,7 +10,7 @@ from crmmining.kernels.worktime import Int64Array, Spans, covered
 
 SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND
-_HOUR, _HOUR_SECONDS = 3_600 * SECOND, 3_600
+_HOUR = DAY // 24
 
 
 @lru_cache(maxsize=64)
@@ -22,15 +22,21 @@ def stretches(zone: str, first_year: int, end_year: int) -> tuple[Int64Array, In
     """
     begin, end = datetime(first_year, 1, 1), datetime(end_year, 1, 1)  # noqa: DTZ001  UTC, as told below
     margin = timedelta(days=4)
-    hours = pl.datetime_range(begin - margin, end + margin, "1h", time_unit="us", eager=True)
-    grid = hours.to_physical().to_numpy()
-    shown = _offsets(grid, zone)
-    changed = np.flatnonzero(shown[1:] != shown[:-1])
-    seconds = grid[changed][:, None] + np.arange(_HOUR_SECONDS + 1) * SECOND
-    inside = _offsets(seconds.ravel(), zone).reshape(seconds.shape)
-    row, place = np.nonzero(inside[:, 1:] != inside[:, :-1])
-    starts = np.concatenate([grid[:1], seconds[row, place + 1]])
-    return starts, np.concatenate([shown[:1], inside[row, place + 1]])
+    days = pl.datetime_range(begin - margin, end + margin, "1d", time_unit="us", eager=True)
+    at = days.to_physical().to_numpy()
+    grid = at[None, :]
+    for step, finer in ((DAY, _HOUR), (_HOUR, SECOND)):
+        before, _, _ = _changes(grid, zone)
+        grid = before[:, None] + np.arange(0, step + finer, finer)
+    _, starts, offsets = _changes(grid, zone)
+    return np.append(at[:1], starts), np.append(_offsets(at[:1], zone), offsets)
+
+
+def _changes(grid: Int64Array, zone: str) -> tuple[Int64Array, Int64Array, Int64Array]:
+    """Of rows of instants, those after which the offset is another, the next ones, and the offsets then."""
+    shown = _offsets(grid.ravel(), zone).reshape(grid.shape)
+    row, place = np.nonzero(shown[:, 1:] != shown[:, :-1])
+    return grid[row, place], grid[row, place + 1], shown[row, place + 1]
 
 
 def to_utc(local: Spans, zone: str, first_year: int, end_year: int) -> Spans:

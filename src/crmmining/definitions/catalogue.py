@@ -151,7 +151,7 @@ def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: La
     processes = _processes(files, texts, shared, faults)
     found = _kpis(kpi_files, processes, faults)
     if source is not None:
-        faults += _undeclared(source, processes, found)
+        faults += [*_undeclared(source, processes, found), *_unknown_words(source, processes)]
     if faults or source is None:
         raise DefinitionError(faults)
     return Catalogue(source, processes, found, "\n".join(texts[name] for name in source.sql.quality))
@@ -329,6 +329,17 @@ def _undeclared(source: SourceSpec, processes: Mapping[str, Process], kpis: Mapp
             if spec is None or (column and column not in spec.columns):
                 faults.append(f"{where}: '{need}' is not declared in source.toml")
     return faults
+
+
+def _unknown_words(source: SourceSpec, processes: Mapping[str, Process]) -> list[str]:
+    """Words by which source.toml assigns calendars and that are a segment of no process."""
+    known = sorted({word for process in processes.values() for word in process.segments})
+    return [
+        f"source.toml: calendars.assigned: rule {number}: '{word}' is no segment; known: {', '.join(known)}"
+        for number, rule in enumerate(source.calendars.assigned, 1)
+        for word in rule.when
+        if word not in known
+    ]
 
 
 def _explain(label: str, error: ValidationError) -> list[str]:

@@ -7,6 +7,7 @@ where F reaches a number.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,10 @@ import numpy.typing as npt
 Int64Array = npt.NDArray[np.int64]
 Spans = tuple[Int64Array, Int64Array]  # begins, ends
 NEVER = np.iinfo(np.int64).max  # no such instant among the openings
+
+_CHUNK = 1 << 15  # rows that are looked up together: what they need stays in the processor's cache
+_BUCKET = 32  # bits of the length of a bucket: an hour and 12 minutes
+_MOST_BUCKETS = 1 << 22
 
 
 class Openings(NamedTuple):
@@ -27,6 +32,25 @@ class Openings(NamedTuple):
     opens: Int64Array
     closes: Int64Array
     before: Int64Array
+    buckets: "Buckets"
+
+
+class Buckets(NamedTuple):
+    """Where to look for an instant: for every calendar and stretch of 2^bits microseconds from `begin` on.
+
+    `row` is the last that opens by the begin of the stretch (else the calendar's first), and at most `steps`
+    more open inside it. The columns are those of the openings, with a row for calendars that never open.
+    """
+
+    begin: int
+    bits: int
+    many: int
+    steps: int
+    row: npt.NDArray[np.int32]
+    opens: Int64Array
+    closes: Int64Array
+    ahead: Int64Array  # what was open before the row, less the instant at which it opens
+    next_opens: Int64Array
 
 
 def covered(spans: Sequence[Spans], at_least: int = 1) -> Spans:
@@ -81,7 +105,7 @@ def openings(calendars: Sequence[Spans]) -> Openings:
     closes = np.concatenate([np.empty(0, np.int64), *(closes for _, closes in calendars)])
     total = np.concatenate([[0], np.cumsum(closes - opens)])
     before = total[:-1] - np.repeat(total[first[:-1]], np.diff(first))
-    return Openings(first, opens, closes, before)
+    return Openings(first, opens, closes, before, _buckets(first, opens, closes, before))
 
 
 def worked(openings: Openings, which: Int64Array, start: Int64Array, end: Int64Array) -> Int64Array:
@@ -96,13 +120,16 @@ def worked(openings: Openings, which: Int64Array, start: Int64Array, end: Int64A
 
 def open_before(openings: Openings, which: Int64Array, at: Int64Array) -> Int64Array:
     """F: microseconds for which the calendar of each row was open before `at`, since its first opening."""
-    found = np.zeros(len(at), dtype=np.int64)
-    for calendar, rows in _rows(openings, which):
-        opens, closes, before = _of(openings, calendar)
-        asked = at[rows]
-        place = np.maximum(np.searchsorted(opens, asked, side="right") - 1, 0)
-        inside = np.minimum(asked, closes[place]) - opens[place]
-        found[rows] = before[place] + np.maximum(inside, 0)
+    ways = openings.buckets
+    found = np.empty(len(at), dtype=np.int64)
+    for begin in range(0, len(at), _CHUNK):
+        now = at[begin : begin + _CHUNK]
+        place = np.clip((now - ways.begin) >> ways.bits, 0, ways.many - 1)
+        row = ways.row.take(place + which[begin : begin + _CHUNK] * ways.many)
+        for _ in range(ways.steps):
+            row += ways.next_opens.take(row) <= now
+        inside = np.maximum(np.minimum(now, ways.closes.take(row)), ways.opens.take(row))
+        found[begin : begin + _CHUNK] = inside + ways.ahead.take(row)
     return found
 
 
@@ -141,6 +168,33 @@ def next_opening(openings: Openings, which: Int64Array, at: Int64Array) -> Int64
         place = np.searchsorted(closes, asked, side="right")
         found[rows] = np.maximum(np.append(opens, NEVER)[place], asked)
     return found
+
+
+def _buckets(first: Int64Array, opens: Int64Array, closes: Int64Array, before: Int64Array) -> Buckets:
+    begin, end = (int(opens.min()), int(closes.max())) if len(opens) else (0, 0)
+    bits = _BUCKET
+    while (len(first) - 1) * ((end - begin) >> bits) > _MOST_BUCKETS:
+        bits += 1
+    starts = begin + (np.arange(((end - begin) >> bits) + 2) << bits)
+    rows, steps = [], 0
+    for early, late in pairwise(first):
+        opened = np.searchsorted(opens[early:late], starts, side="right")
+        steps = max(steps, int(np.diff(opened).max()))
+        row = np.maximum(opened - 1, 0) + early if late > early else np.full(len(starts), len(opens))
+        rows.append(row.astype(np.int32))
+    following = np.append(opens[1:], np.full(min(len(opens), 1), NEVER))
+    following[first[1:][first[1:] > 0] - 1] = NEVER
+    return Buckets(
+        begin,
+        bits,
+        len(starts),
+        steps,
+        np.concatenate([np.empty(0, np.int32), *rows]),
+        np.append(opens, 0),
+        np.append(closes, 0),
+        np.append(before - opens, 0),
+        np.append(following, NEVER),
+    )
 
 
 def _of(openings: Openings, calendar: int) -> tuple[Int64Array, Int64Array, Int64Array]:

@@ -133,6 +133,7 @@ def _of_log(log: EventLog, tables: Tables, patterns: pl.DataFrame | None) -> lis
         )
         reason = f"ties: {_share(tied, events)} of the events share a second with another save of the case"
         lines.append(_line(name, "finding", reason, tied, said))
+    lines += _without_hours(log)
     if patterns is not None:
         seen = patterns.filter(pl.col("rows").is_null() | (pl.col("rows") > 0))
         lines += [
@@ -155,6 +156,31 @@ def _counted(log: EventLog, find: Callable[[EventLog], pl.Series]) -> tuple[int,
         log.each(lambda one: (len(ids := find(one)), ids.drop_nulls().unique().sort().head(3).to_list()))
     )
     return sum(n for n, _ in found), sorted({one for _, ids in found for one in ids})[:3]
+
+
+def _without_hours(log: EventLog) -> list[tuple[object, ...]]:
+    """Cases that go by the default calendar, for want of one of their own."""
+    if log.calendars is None:
+        return []
+    cases, first = _counted(log, _defaulted)
+    if not cases:
+        return []
+    named = None if log.calendars.default is None else log.calendars.names[log.calendars.default]
+    said = (
+        first,
+        "they have no business time" if named is None else f"their business time is that of '{named}'",
+        ("left out" if named is None else "counted by the default calendar")
+        + "; [[calendars.assigned]] of source.toml can say which calendar is theirs",
+        2,
+    )
+    reason = f"calendars: {_share(cases, log.sizes[0])} of the cases have no business hours of their own"
+    return [_line(log.process.name, "finding", reason, cases, said)]
+
+
+def _defaulted(log: EventLog) -> pl.Series:
+    """Cases to which neither a rule nor business hours of their own give a calendar, as they are now."""
+    hours, ids = log.calendars, log.only.of_cases("case_id").to_series()
+    return ids.clear() if hours is None else ids.filter(hours.defaulted(log.cells(hours.words, NOW)))
 
 
 def _truncated(log: EventLog) -> pl.Series:
