@@ -1,5 +1,6 @@
 """Calendars of a whole CRM: on its logs, in its account, stored, refreshed, by an overlay."""
 
+import tomllib
 from pathlib import Path
 
 import polars as pl
@@ -7,6 +8,7 @@ import pytest
 
 import crmmining as cm
 from crmmining.definitions import shipped
+from crmmining.tables.hours import CalendarsSpec
 
 from .made import HOUR
 
@@ -125,6 +127,14 @@ def test_a_rule_names_segments(desk: Path, tmp_path: Path) -> None:
     (tmp_path / "own" / "salesforce" / "source.toml").write_text(text, encoding="utf-8")
     with pytest.raises(cm.CrmMiningError, match="assigned: rule 1: 'moon' is no segment; known: account,"):
         cm.connect(desk, extractors=[tmp_path / "own"])
+
+
+def test_what_the_example_shows_beside_can_be_stated() -> None:
+    text = (EXAMPLE.parent / "README.md").read_text(encoding="utf-8")
+    shown = tomllib.loads(text.split("```toml\n")[1].split("```")[0])
+    stated = CalendarsSpec.model_validate(shown["calendars"])
+    assert stated.hours["Hotline"].shifts == ((0, 360, 840), (0, 1320, 1800))
+    assert stated.hours["Hotline"].versions[0].shifts == ((0, 0, 1440),)
 
 
 def test_the_example_gives_every_team_of_the_sample_its_hours(sample_folder: Path) -> None:
