@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -14,10 +15,11 @@ _SHIFT = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
 
 def zone(name: str) -> str:
-    """The name of a time zone; raises `ValueError` when there is none of that name."""
+    """The name of a time zone; raises `ValueError` where Python or Polars knows none of that name."""
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        pl.Series([0]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.ComputeError) as error:
         raise ValueError(f"'{name}' is no IANA time zone such as 'Europe/Berlin'") from error
     return name
 
