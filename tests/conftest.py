@@ -43,6 +43,12 @@ DEAL = Process.model_validate(
         },
         "sets": {"core": ["Create", "Stage: *", "Win", "Lose", "Reopen"]},
         "segments": {"region": "region", "country": "country"},
+        "waiting": {
+            "attribute": "region",
+            "on_hold": ["apac"],
+            "touches": ["touched"],
+            "assigned": ["staged"],
+        },
     }
 )
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from crmmining.definitions import Kpi
-from crmmining.definitions.kpi import Conversion, Duration, Rework, Share, Value
+from crmmining.definitions.kpi import Conversion, Duration, Rework, Share, Value, Waiting
 from crmmining.tables import OrgSpec
 
 from .incidence import crossing
@@ -18,7 +18,7 @@ Z = 1.959963984540054  # 97.5 % point of the normal distribution
 ROUNDING = 12  # digits that two ways of adding floats agree on
 
 Fact = dict[str, Any]
-CaseKpi = Share | Value | Duration | Conversion | Rework
+CaseKpi = Share | Value | Duration | Conversion | Rework | Waiting
 Segments = tuple[str | None, ...]
 
 
@@ -63,7 +63,7 @@ def leaves_out(kpi: Kpi) -> bool:
         return kpi.truncated == "exclude"
     if isinstance(kpi, Duration | Conversion):
         return kpi.start != "created"
-    return kpi.kind == "rework"
+    return kpi.kind in ("rework", "waiting")
 
 
 def first_day(instant: datetime, period: str, org: OrgSpec) -> date:
@@ -130,6 +130,21 @@ def times(kpi: Duration, facts: list[Fact], clock: str, *, curve: bool) -> Itera
         seen = [fact for fact in seen if not fact["truncated"]]
     half, low, high = crossing([(fact[clock], fact["way"]) for fact in seen]) if curve else (None, None, None)
     yield "median_with_open", Figure(half, *rest, low, high)
+
+
+def waits(kpi: Waiting, facts: list[Fact], clock: str) -> Iterator[tuple[str, Figure]]:
+    """Parts of one cell of waiting in one clock; `lived` and `waited` are null for a case without a life."""
+    timed = {place for place, fact in enumerate(facts) if fact["in"] and fact["lived"][clock] is not None}
+    ended = {place for place in timed if not facts[place]["open"]}
+    if leaves_out(kpi):
+        ended = {place for place in ended if facts[place]["truncated"] or not facts[place]["in_doubt"]}
+    counted, rest = split(kpi, facts, ended, {place for place in timed if facts[place]["open"]})
+    seconds = [fact["waited"][clock] // timedelta(seconds=1) for fact in counted]
+    yield "median", Figure(quantile(seconds, 0.5), *rest)
+    yield "p90", Figure(quantile(seconds, 0.9), *rest)
+    yield "mean", Figure(mean(seconds), *rest)
+    spent, life = (sum((fact[of][clock] for fact in counted), timedelta()) for of in ("waited", "lived"))
+    yield "share", Figure(spent / life if life else None, *rest)
 
 
 def figures(kpi: CaseKpi, facts: list[Fact], *, converted: bool) -> Iterator[tuple[str, Figure]]:

@@ -161,6 +161,15 @@ ASKED: dict[str, dict[str, Any]] = {
         "period": "lost",
         "unit": "share",
     },
+    "on_hold": {"kind": "waiting", "classes": ["on_hold", "touched"], "period": "outcome", "unit": "s"},
+    "at_least_idle": {
+        "kind": "waiting",
+        "classes": ["untouched"],
+        "of": "amount > 60",
+        "period": "created",
+        "unit": "s",
+        "truncated": "bound",
+    },
     "open_deals": {"kind": "stock", "unit": "cases"},
     "open_whole_deals": {"kind": "stock", "unit": "cases", "basis": "created", "truncated": "exclude"},
 }

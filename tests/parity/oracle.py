@@ -15,10 +15,11 @@ import duckdb
 import polars as pl
 
 from crmmining.definitions import Kpi, Process
-from crmmining.definitions.kpi import Conversion, Duration, Value
+from crmmining.definitions.kpi import Conversion, Duration, Value, Waiting
 from crmmining.eventlog import EventLog
 from crmmining.measure import Cut
 
+from ..waiting.naive import Naive, Row  # noqa: TID252 - of the folder beside
 from .answers import (
     CaseKpi,
     Fact,
@@ -33,6 +34,7 @@ from .answers import (
     next_first_day,
     split,
     times,
+    waits,
 )
 from .hours import Hours, worked
 
@@ -79,12 +81,16 @@ class Oracle:
         changes: Iterable[Change],
         *,
         hours: Hours | None = None,
+        waits: Iterable[Row] = (),
     ) -> None:
         self.process, self.as_of, self.hours = process, as_of, hours
         self.changes: dict[tuple[str, str], list[Change]] = defaultdict(list)
         for change in changes:
             self.changes[change.case, change.attribute].append(change)
         self.tracked = {attribute for _, attribute in self.changes}
+        self.waits: dict[str, list[Row]] = defaultdict(list)
+        for row in waits:
+            self.waits[row[0]].append(row)
         attributes = cases.drop(DERIVED & set(cases.columns)).rows(named=True)
         self.traces: dict[str, list[Event]] = {case["case_id"]: [] for case in attributes}
         for case, activity, at, direction in events.select(
@@ -158,6 +164,23 @@ class Oracle:
             office = self.hours.of(lambda word: self.segment(fact, word, self.standing(word), start))
             known["business"] = worked(office, start, until)
         return known
+
+    def waited(self, fact: Fact, kpi: Waiting) -> Fact:
+        """How long a case lived and waited as the KPI asks, in each clock, and whether all of it is known."""
+        rows = self.waits[fact["case_id"]]
+        if any(turn is None for _, turn, _, _ in rows):
+            nothing = {"calendar": None, "business": None}
+            return {"lived": nothing, "waited": nothing, "in_doubt": False}
+        mine = [row for row in rows if row[1] in kpi.classes]
+        added = [
+            {
+                "business": sum((inside or timedelta() for _, _, inside, _ in some), timedelta()),
+                "calendar": sum((elapsed or timedelta() for _, _, _, elapsed in some), timedelta()),
+            }
+            for some in (rows, mine)
+        ]
+        doubt = any(turn == "unknown" for _, turn, _, _ in rows)
+        return {"lived": added[0], "waited": added[1], "in_doubt": doubt}
 
     def standing(self, word: str) -> str | None:
         """How a word that assigns calendars stands: as it was at the start, where it has a history."""
@@ -330,6 +353,8 @@ class Oracle:
             if kpi.kind in ("duration", "conversion"):
                 mine["start"], mine["end"] = self.pair(kpi.start, kpi.end, self.traces[fact["case_id"]])
                 mine |= self.lasted(mine, kpi.start)
+            if isinstance(kpi, Waiting):
+                mine |= self.waited(fact, kpi)
             if isinstance(kpi, Conversion):
                 dated = mine["start"]
             elif isinstance(kpi, Duration):
@@ -347,7 +372,7 @@ class Oracle:
             for unit in units:
                 members = [fact for fact in facts if not apart or fact["currency"] == unit]
                 for part, clock, figure in self.parts(kpi, members, cut, converted=converted):
-                    of_part = "number" if part == "per_case" else unit
+                    of_part = {"per_case": "number", "share": "share"}.get(part, unit)
                     answer[Key(kpi.name, part, clock, of_part, start, segments)] = figure
         return answer
 
@@ -355,13 +380,15 @@ class Oracle:
         self, kpi: CaseKpi, facts: list[Fact], cut: Cut, *, converted: bool
     ) -> Iterator[tuple[str, str | None, Figure]]:
         """Parts of one cell, times once in each clock."""
-        if not isinstance(kpi, Duration):
+        if not isinstance(kpi, Duration | Waiting):
             yield from ((part, None, figure) for part, figure in figures(kpi, facts, converted=converted))
             return
         curve = kpi.period == "start" or not (cut.period or cut.since or cut.until)
         for clock in ("calendar", *(["business"] if self.hours else [])):
-            for part, figure in times(kpi, facts, clock, curve=curve):
-                yield part, clock, figure
+            if isinstance(kpi, Waiting):
+                yield from ((part, clock, figure) for part, figure in waits(kpi, facts, clock))
+            else:
+                yield from ((part, clock, figure) for part, figure in times(kpi, facts, clock, curve=curve))
 
 
 def changes_of(log: EventLog) -> Iterator[Change]:
@@ -375,4 +402,5 @@ def changes_of(log: EventLog) -> Iterator[Change]:
 
 def oracle_of(log: EventLog, hours: Hours | None = None) -> Oracle:
     """The oracle of a log that was read from a source."""
-    return Oracle(log.process, log.events, log.cases, log.as_of, changes_of(log), hours=hours)
+    waits = Naive(log).rows() if log.process.waiting else ()
+    return Oracle(log.process, log.events, log.cases, log.as_of, changes_of(log), hours=hours, waits=waits)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import crmmining as cm
-from crmmining import measure
+from crmmining import analyses, measure
 from crmmining.definitions import read_catalogue, shipped
 from crmmining.definitions.kpi import KPI
 from crmmining.eventlog import Here, Partition
@@ -37,6 +37,10 @@ ANSWERS: dict[str, Callable[[cm.EventLog], pl.DataFrame]] = {
     "conversion": lambda log: log.conversion("created", log.process.ends[0], by=["region", "owner@now"]),
     "scorecard": lambda log: measure.scorecard(
         {log.process.name: log}, CATALOGUE, CATALOGUE.kpis_of(log.process.name), CUT
+    ),
+    "waits": lambda log: analyses.waits(log) if log.process.waiting else pl.DataFrame(),
+    "waiting": lambda log: (
+        analyses.waiting(log, by=["region"], per="owner") if log.process.waiting else pl.DataFrame()
     ),
     "imperfections": imperfections,
     "facts": lambda log: log.facts,

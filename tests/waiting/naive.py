@@ -82,13 +82,13 @@ class Naive:
                 value.strip().casefold() for value in getattr(self.waiting, kind)
             ]:
                 return kind
-        owner = self.was(case, "owner", at)
         if self.waiting.queue:
-            if "queue" not in self.log.tracked:
+            queue = self.process.segments[self.waiting.queue]
+            if queue not in self.log.tracked:
                 return "unknown"
-            if self.was(case, "queue", at) is not None:
+            if self.was(case, queue, at) is not None:
                 return "in_queue"
-        if owner is None:
+        if self.waiting.owner and self.was(case, self.process.segments[self.waiting.owner], at) is None:
             return "unknown"
         return "touched" if self.last(case, at, self.touches, self.assigned) else "untouched"
 
