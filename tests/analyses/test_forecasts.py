@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel

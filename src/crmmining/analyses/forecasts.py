@@ -181,7 +181,7 @@ def _dispersion(came: Floats, expected: Floats, parameters: int) -> float:
 
 def _library() -> tuple[Any, Any, Any]:
     try:
-        import pandas as pd  # noqa: PLC0415 - slow to import
+        import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
         from statsmodels.tools.sm_exceptions import ConvergenceWarning  # noqa: PLC0415
         from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # noqa: PLC0415
     except ImportError as error:
