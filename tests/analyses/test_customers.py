@@ -117,9 +117,12 @@ def test_business_time() -> None:
 
 
 def test_errors(sample: cm.Crm) -> None:
+    mute = DEAL.model_copy(update={"waiting": None})
     with pytest.raises(cm.CrmMiningError, match="does not say what waiting is"):
-        analyses.customers(log_of([("1", "Create", 1)], {"1": {"account_id": "a"}}))
+        analyses.customers(log_of([("1", "Create", 1)], {"1": {"account_id": "a"}}, process=mute))
     with pytest.raises(cm.CrmMiningError, match="have no account"):
         analyses.customers(log_of([("1", "Create", 1)], process=PARKED))
     log = sample.event_log("case")
+    with pytest.raises(cm.UnknownNameError, match="unknown clock 'biz'"):
+        analyses.customers(log, clock="biz")  # type: ignore[arg-type]
     assert analyses.customers(log).select(pl.sum_horizontal("cases", "open", "excluded").sum()).item() == 416

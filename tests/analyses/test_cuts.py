@@ -51,3 +51,8 @@ def test_a_log_without_a_case(sample: cm.Crm, name: str) -> None:
     found = ANSWERS[name](log)
     assert found.height == (1 if name == "role_models" else 0)
     assert found.schema == ANSWERS[name](sample.event_log("case")).schema
+
+
+def test_the_room_has_a_public_name() -> None:
+    assert cm.analyses is analyses
+    assert "analyses" in dir(cm)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
@@ -169,6 +169,8 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         analyses.forecast(steady([1] * 30), level=95)
     with pytest.raises(cm.CrmMiningError, match="origins is 0"):
         analyses.backtest(steady([1] * 40), origins=0)
+    with pytest.raises(cm.CrmMiningError, match="time_zone is 'Mars'"):
+        analyses.forecast(steady([1] * 30), time_zone="Mars")
     with pytest.raises(cm.CrmMiningError, match="holds no case"):
         analyses.forecast(steady([1] * 30).filter(having=["lost"]))
     monkeypatch.setitem(sys.modules, "statsmodels.tsa.exponential_smoothing.ets", None)

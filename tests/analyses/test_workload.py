@@ -62,7 +62,7 @@ def test_without_calendars_nothing_is_open_or_closed() -> None:
 
 def test_the_hours_of_a_window_with_a_change_of_clocks() -> None:
     log = replace(log_of(EVENTS, REGIONS, as_of=200), calendars=HOURS)
-    found = analyses.workload(log, by=[], since=day(1), until=day(183))
+    found = analyses.workload(log, by=[], since="2024-01-01", until=day(183))
     per_calendar = found.group_by("calendar").agg(pl.col("hours", "open_hours").sum()).sort("calendar").rows()
     assert per_calendar == [("Always", 182 * 24, 182 * 24), ("Office", 182 * 24, 26 * 40)]
     night = found.filter(calendar="Office", weekday=7).sort("hour")["hours"]
@@ -89,3 +89,7 @@ def test_few_cases_of_people_are_withheld() -> None:
 def test_unknown_words() -> None:
     with pytest.raises(cm.UnknownNameError, match="unknown segment 'team'"):
         analyses.workload(log_of(EVENTS))
+    with pytest.raises(cm.CrmMiningError, match="time_zone is 'Mars'"):
+        analyses.workload(log_of(EVENTS), by=[], time_zone="Mars")
+    with pytest.raises(cm.CrmMiningError, match="'soon' is no moment"):
+        analyses.workload(log_of(EVENTS), by=[], since="soon")

@@ -308,6 +308,7 @@ def test_a_case_without_history_is_truncated_where_others_have_one_that_begins_l
         },
     )
     assert told.cases("case_id, truncated") == [("C", True), ("D", False)]
+    assert told.cases("covered_from = '2024-01-01 09:00:01Z'")[0] == (True,)
 
 
 def test_where_tracking_is_stated_a_case_from_before_is_truncated_whatever_its_history_holds(
@@ -322,6 +323,7 @@ def test_where_tracking_is_stated_a_case_from_before_is_truncated_whatever_its_h
     rows = history(("01 09:00", "created", None, None), ("02 09:00", "Status", "Closed", "Working"))
     told = tell(extract, connection, {"Case": [CASE, case(), late], "CaseHistory": rows})
     assert told.cases("case_id, truncated") == [("C", True), ("D", False)]
+    assert told.cases("covered_from = '2024-01-01 10:00Z'") == [(True,), (None,)]
     # of C nothing is known before Status was tracked; D was never anything but closed
     assert told.events()[1:] == [("01-02 09:00", "Reopen Case", "h1")]
     assert told.events(of="D")[1:] == [("01-01 10:00", "Close Case", "D")]

@@ -307,6 +307,8 @@ def test_cases_carry_the_words_of_the_segments(extract: Extract) -> None:
         ("M", False, "Inbound", None, None, None, None, "Inbound", None, None, None, None),
         ("N", True, None, None, None, None, None, None, None, None, None, None),
     ]
+    covered = log.cases.filter("truncated")["covered_from"].dt.strftime("%Y-%m-%d %H:%M")
+    assert covered.to_list() == ["2024-01-01 09:00"]
 
 
 def test_deleted_leads_are_no_cases(extract: Extract) -> None:

@@ -1,11 +1,12 @@
 """What a source must say before its endings are counted: without it KPIs are off, never zero."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from crmmining import Crm, DefinitionError, connect
+from crmmining import Crm, DefinitionError, analyses, connect
 from crmmining.definitions import Catalogue, read_catalogue
 
 ROWS = {
@@ -112,3 +113,45 @@ def test_a_need_for_a_list_names_the_root_of_a_process(tmp_path: Path) -> None:
         DefinitionError, match=r"win_rate.needs: 'stages.Deal': no process has the root 'Deal'"
     ):
         read_catalogue(kpis=[tmp_path])
+
+
+def test_nobody_guesses_whose_turn_it_was_without_a_history() -> None:
+    closed = ", TRUE AS IsClosed, TIMESTAMPTZ '2024-01-09 09:00Z' AS ClosedDate"
+    crm = crm_of({"Case": closed})
+    waits = ("requester_wait", "agent_wait", "on_hold_time", "queue_wait", "untouched_time")
+    assert off(crm, *waits, "lead_untouched_time", "opportunity_stalled_time") == {
+        *waits,
+        "lead_untouched_time",
+        "opportunity_stalled_time",
+    }
+    table = analyses.waiting(crm.event_log("case", as_of=datetime(2024, 1, 9, 9, tzinfo=UTC)))
+    assert table.select("responsibility", "cases", "share").rows() == [("unknown", 1, 1.0)]
+    assert table["elapsed"].dt.total_days().to_list() == [8]
+
+
+def test_a_kpi_of_waiting_needs_a_process_that_says_what_waiting_is(tmp_path: Path) -> None:
+    kpi = 'question = "?"\nformula = "?"\nkind = "waiting"\nclasses = ["asleep"]\nperiod = "created"\n'
+    (tmp_path / "account.toml").write_text(f'[idle]\n{kpi}unit = "s"\nbetter = "lower"\n')
+    with pytest.raises(DefinitionError, match=r"idle: waiting\.classes\.0: Input should be"):
+        read_catalogue(kpis=[tmp_path])
+    right = kpi.replace("asleep", "untouched")
+    (tmp_path / "account.toml").write_text(f'[idle]\n{right}unit = "s"\nbetter = "lower"\n')
+    with pytest.raises(DefinitionError, match=r"idle.kind: 'account' does not say .* no table \[waiting\]"):
+        read_catalogue(kpis=[tmp_path])
+
+
+def test_an_org_replaces_what_its_statuses_mean(tmp_path: Path) -> None:
+    (tmp_path / "salesforce").mkdir()
+    toml = tmp_path / "salesforce" / "case.toml"
+    toml.write_text('[waiting]\nwith_customer = ["Pending"]\non_hold = ["Parked"]\n')
+    waiting = read_catalogue(extractors=[tmp_path]).process("case").waiting
+    assert waiting is not None
+    assert (waiting.with_customer, waiting.on_hold) == (("Pending",), ("Parked",))
+    assert waiting.touches == ("replied", "touched", "solution_attached")
+    toml.write_text('[waiting]\nwith_customer = ["Pending"]\ntouches = ["replies"]\n')
+    with pytest.raises(DefinitionError) as error:
+        read_catalogue(extractors=[tmp_path])
+    assert [fault.partition("case.toml: ")[2] for fault in error.value.faults] == [
+        "waiting.touches: milestone 'replies' is not declared under [milestones]",
+        "waiting: the status 'pending' is stated more than once",
+    ]

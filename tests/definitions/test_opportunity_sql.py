@@ -357,3 +357,5 @@ def test_cases_take_product_country_and_truncation_from_the_tables_around(extrac
         ("P", True, False, None, None, None, None, None, None, None, None),
         ("Q", False, False, None, None, None, None, None, None, None, None),
     ]
+    covered = log.cases.filter("truncated")["covered_from"].dt.strftime("%Y-%m-%d %H:%M")
+    assert covered.to_list() == ["2024-01-02 09:00"]

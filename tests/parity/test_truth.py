@@ -148,7 +148,8 @@ def spent(log: EventLog, turn: str) -> pl.DataFrame:
 def test_queued_share(world: World) -> None:
     """What comes into a queue lies there for most of the time until its first response."""
     queued = spent(mature(world), "in_queue").drop_nulls("elapsed")
-    share = queued["elapsed"].sum() / (queued["responded_at"] - queued["created_at"]).sum()
+    response = pl.col("responded_at") - pl.col("created_at")
+    share = queued.select(pl.sum("elapsed") / response.sum()).item()
     assert queued.height > 2000
     assert share == pytest.approx(world.base["case_queued_share"], abs=1e-4)  # whole seconds
 
@@ -170,10 +171,11 @@ def test_paused_share(world: World) -> None:
     known = spent(log, "with_customer").filter(pl.col("responded_at") < pl.col("outcome_at"))
     desks = HOURS.of(known.select("region", business_hours=pl.lit(None, pl.String)))
     worked = HOURS.worked(desks, known["responded_at"], known["outcome_at"])
-    paused = known["in_hours"].to_physical().fill_null(0)
-    share = paused.sum() / worked.sum()
-    of_case = (paused / worked).drop_nans()
-    error = (of_case.std() or 0.0) * math.sqrt(1.7 / known.height)  # long cases weigh more
+    paused = pl.col("in_hours").to_physical().fill_null(0)
+    of_case = (paused / pl.col("worked")).drop_nans()
+    sums = known.with_columns(worked).select(share=paused.sum() / pl.sum("worked"), spread=of_case.std())
+    share, spread = sums.row(0)
+    error = spread * math.sqrt(1.7 / known.height)  # long cases weigh more
     assert known.height > 2500
     assert share == pytest.approx(world.base["case_paused_share"], abs=4 * error)
     assert error < 0.005

@@ -38,6 +38,10 @@ ANSWERS: dict[str, Callable[[cm.EventLog], pl.DataFrame]] = {
     "scorecard": lambda log: measure.scorecard(
         {log.process.name: log}, CATALOGUE, CATALOGUE.kpis_of(log.process.name), CUT
     ),
+    "waits": lambda log: analyses.waits(log) if log.process.waiting else pl.DataFrame(),
+    "waiting": lambda log: (
+        analyses.waiting(log, by=["region"], per="owner") if log.process.waiting else pl.DataFrame()
+    ),
     "imperfections": imperfections,
     "backlog": lambda log: analyses.backlog(log, period="month", by=["region"]),
     "ageing": lambda log: analyses.ageing(log, by=["region"]),

@@ -113,6 +113,20 @@ def test_truncated_cases_are_those_of_the_period_and_of_one_part() -> None:
     assert lines_of(two[0].clear(), "higher", FEBRUARY).truncated == 0
 
 
+def test_times_stand_by_clock_and_are_counted_once() -> None:
+    one = rows((60.0, None, None), (90.0, None, None)).with_columns(part=pl.lit("mean"), unit=pl.lit("s"))
+    median = one.with_columns(part=pl.lit("median"))
+    clocks = [
+        of.with_columns(clock=pl.lit(clock)) for of in (one, median) for clock in ("business", "calendar")
+    ]
+    shown = lines_of(pl.concat(clocks), "lower", FEBRUARY)
+    assert [(line.part, line.clock) for line in shown.lines] == [
+        *(("mean", "calendar"), ("mean", "business")),
+        *(("median", "calendar"), ("median", "business")),
+    ]
+    assert shown.truncated == 4
+
+
 def test_a_missing_segment_is_named_and_currencies_are_kept_apart() -> None:
     euros = rows((1.0, None, None), (5.0, None, None)).with_columns(
         unit=pl.lit("EUR"), region=pl.lit(None, pl.String)

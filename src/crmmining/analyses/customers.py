@@ -1,13 +1,13 @@
 """Quick and slow customers: accounts by how much of the waiting was theirs, as far as their cases can say."""
 
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
 from crmmining.analyses.shrinkage import shrunk
 from crmmining.definitions.waiting import RESPONSIBILITIES, Responsibility
-from crmmining.errors import CrmMiningError
+from crmmining.errors import CrmMiningError, UnknownNameError
 from crmmining.eventlog import EventLog
 from crmmining.eventlog import waiting as turns
 
@@ -46,6 +46,8 @@ def customers(log: EventLog, *, clock: Clock = "calendar") -> pl.DataFrame:
     ((392, 15, 9), 0)
     """
     turns.stated(log.process)
+    if clock not in get_args(Clock):
+        raise UnknownNameError("clock", clock, get_args(Clock))
     if clock == "business" and log.calendars is None:
         raise CrmMiningError(
             "there is no business time: the source has no BusinessHours, and no calendars are stated"

@@ -49,8 +49,8 @@ def forecast(log: EventLog, *, weeks: int = 8, level: float = 0.95, time_zone: s
     Errors are taken for normal, independent, and of a variance in proportion to the mean (at least 1), as it
     is with counts; that what is estimated is not known is not in the intervals, nor is what a year does to
     arrivals. `backtest` says how good all this was on the log's own past: where weeks have few cases,
-    intervals are too narrow. For a segment ask `log.filter(...)`. Needs the extra `forecast`. Raises
-    `CrmMiningError` without it, for fewer than 26 full weeks, and for weeks or a level that are none.
+    intervals may be too narrow. For a segment ask `log.filter(...)`. Needs the extra `forecast`. Raises
+    `CrmMiningError` without it, for fewer than 26 full weeks, and for weeks, a level or a zone that are none.
 
     >>> import crmmining as cm
     >>> from crmmining import analyses
@@ -181,7 +181,7 @@ def _dispersion(came: Floats, expected: Floats, parameters: int) -> float:
 
 def _library() -> tuple[Any, Any, Any]:
     try:
-        import pandas as pd  # noqa: PLC0415 - slow to import
+        import pandas as pd  # type: ignore[import-untyped]  # noqa: PLC0415 - slow to import
         from statsmodels.tools.sm_exceptions import ConvergenceWarning  # noqa: PLC0415
         from statsmodels.tsa.exponential_smoothing.ets import ETSModel  # noqa: PLC0415
     except ImportError as error:

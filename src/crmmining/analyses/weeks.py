@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import numpy.typing as npt
@@ -37,12 +37,22 @@ def tally(log: EventLog, time_zone: str) -> pl.DataFrame:
 
     Columns: week, known (Date, Mondays in `time_zone`), arrivals, change (of how many are open; Int64).
     """
-    found = merge.add(log.each(partial(_tally, time_zone=time_zone)), ["week", "known"])
+    found = merge.add(log.each(partial(_tally, time_zone=zone(time_zone).key)), ["week", "known"])
     if found.is_empty():
         raise CrmMiningError(
             f"the log of process '{log.process.name}' holds no case: there is no week to count"
         )
     return found
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that name; raises `CrmMiningError` when there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise CrmMiningError(
+            f"time_zone is '{name}', but must be an IANA time zone such as 'Europe/Berlin'"
+        ) from error
 
 
 def series(counts: pl.DataFrame, until: date) -> Series:
@@ -60,7 +70,7 @@ def series(counts: pl.DataFrame, until: date) -> Series:
 
 def week_of(moment: datetime, time_zone: str) -> date:
     """The Monday of the week that holds `moment`."""
-    day = moment.astimezone(ZoneInfo(time_zone)).date()
+    day = moment.astimezone(zone(time_zone)).date()
     return day - timedelta(days=day.weekday())
 
 

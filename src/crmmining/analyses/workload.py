@@ -8,10 +8,12 @@ from typing import NamedTuple
 import polars as pl
 
 from crmmining import disclosure
+from crmmining.analyses.weeks import zone
 from crmmining.definitions.segments import EVENT
 from crmmining.errors import UnknownNameError
 from crmmining.eventlog import EventLog, standing
 from crmmining.kernels import merge
+from crmmining.moments import Moment, instant
 
 _INSTANT = pl.Datetime("us", "UTC")
 _KINDS = ("arrivals", "touches", "closings")
@@ -33,8 +35,8 @@ def workload(
     log: EventLog,
     by: str | Sequence[str] = "team",
     *,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     time_zone: str | None = None,
 ) -> pl.DataFrame:
     """Work per hour of the week against the calendar that counts for it.
@@ -55,7 +57,7 @@ def workload(
     has any work, in order, nulls last. Without calendars off_hours, off_share, open_hours and load are null.
     Cells that name people are withheld below the log's minimum group.
 
-    Raises `UnknownNameError` for a word that is no segment.
+    Raises `UnknownNameError` for a word that is no segment, `CrmMiningError` for what is no zone or moment.
 
     >>> import crmmining as cm
     >>> from crmmining import analyses
@@ -67,10 +69,16 @@ def workload(
     for word in words:
         if log.segment(word, EVENT).column is None:
             raise UnknownNameError("segment", word, log.process.segments)
+    stated = "UTC" if time_zone is None else zone(time_zone).key
     known = () if log.calendars is None else log.calendars.calendars
     zones = tuple(time_zone or one.time_zone for one in known)
     first = min((start for start in log.each(_first) if start is not None), default=log.as_of)
-    asked = _Question(words, since or first, until or log.as_of + _MICRO, (*zones, time_zone or "UTC"))
+    asked = _Question(
+        by=words,
+        since=first if since is None else instant(since, stated),
+        until=log.as_of + _MICRO if until is None else instant(until, stated),
+        zones=(*zones, stated),
+    )
     counts = merge.add(log.each(partial(_tally, asked=asked)), [*words, *_SLOT])
     cells = counts.select(*words, "calendar").unique()
     grid = cells.join(_hours(log, asked), on="calendar", nulls_equal=True)
@@ -163,12 +171,12 @@ def _hours(log: EventLog, asked: _Question) -> pl.DataFrame:
     )
     parts = []
     places = [*range(len(asked.zones) - 1), None]
-    for place, zone in zip(places, asked.zones, strict=True):
+    for place, its in zip(places, asked.zones, strict=True):
         which = pl.repeat(place, cut.height, dtype=pl.UInt16, eager=True).alias("calendar")
         open_time = pl.repeat(None, cut.height, dtype=pl.Int64, eager=True)
         if place is not None and log.calendars is not None:
             open_time = log.calendars.worked(which, cut["start"], cut["end"])
-        local = pl.col("start").dt.convert_time_zone(zone).dt
+        local = pl.col("start").dt.convert_time_zone(its).dt
         slots = cut.select(
             which,
             open_time.alias("open_hours"),
