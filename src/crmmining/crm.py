@@ -11,7 +11,7 @@ import polars as pl
 
 from crmmining import availability, disclosure, extract, measure, quality, show, tables
 from crmmining import calendars as hours
-from crmmining.definitions import Catalogue, Kpi, read_catalogue
+from crmmining.definitions import Catalogue, Kpi, Layers, read_catalogue
 from crmmining.errors import CrmMiningError, OutputError, SourceError, UnknownNameError
 from crmmining.eventlog import Engine, EventLog
 from crmmining.imperfections import imperfections
@@ -27,8 +27,8 @@ def connect(
     source: str | Path | duckdb.DuckDBPyConnection,
     *,
     crm: str = "salesforce",
-    extractors: Sequence[str | Path] = (),
-    kpis: Sequence[str | Path] = (),
+    extractors: Layers = (),
+    kpis: Layers = (),
     table_names: str = "{}",
     datetime_format: str | Sequence[str] | None = None,
     max_quarantine: float = 0.01,
@@ -41,10 +41,11 @@ def connect(
 ) -> "Crm":
     """Load a CRM: a folder of CSV or Parquet files, a `.duckdb` file, an open DuckDB connection or a store.
 
-    `extractors` and `kpis` are folders laid over the shipped definitions. `table_names` tells how the tables
-    are called, `{}` standing for the table's own name (`sf_{}_data`). `datetime_format` states one or several
-    strptime formats for timestamps and dates that are not ISO; they are never guessed. Past `max_quarantine`
-    (share of a root table's rows) the input is refused. Raises `SourceError` and `DefinitionError`.
+    `extractors` and `kpis` are folders, one or several, laid over the shipped definitions. `table_names`
+    tells how the tables are called, `{}` standing for the table's own name (`sf_{}_data`). `datetime_format`
+    states one or several strptime formats for timestamps and dates that are not ISO; they are never guessed.
+    Past `max_quarantine` (share of a root table's rows) the input is refused. Raises `SourceError` and
+    `DefinitionError`.
 
     `pseudonymise` is a secret key of 16 bytes or more: people are replaced by pseudonyms, the same ones for
     the same key. `minimum_group` withholds figures about people that fewer cases stand for. `extracted_at` is

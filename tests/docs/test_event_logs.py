@@ -1,22 +1,17 @@
 """The page on event logs cannot drift: its code is run, its tables are the rows of the sample."""
 
 import csv
-import doctest
 import re
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from crmmining.definitions import shipped
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "event-logs.md").read_text(encoding="utf-8")
+from .conftest import DOCS, run
+
+PAGE = (DOCS / "event-logs.md").read_text(encoding="utf-8")
 COMMENT = "tells"  # a column of the tables that is no column of the data
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
 def rows_shown() -> list[dict[str, str]]:
@@ -32,17 +27,7 @@ def rows_shown() -> list[dict[str, str]]:
 
 
 def test_the_code_gives_the_output_that_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for text in blocks("toml"):
-        file = tmp_path / text.splitlines()[0].removeprefix("# ")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "sample").symlink_to(shipped("data/sample"))
-    monkeypatch.chdir(tmp_path)
-    test = doctest.DocTestParser().get_doctest("\n".join(blocks("python")), {}, "event-logs.md", None, 0)
-    assert len(test.examples) == PAGE.count("\n>>> ")
-    with pl.Config(restore_defaults=True):
-        assert doctest.DocTestRunner().run(test).failed == 0
+    run("event-logs.md", tmp_path, monkeypatch)
 
 
 def test_the_rows_in_the_tables_are_the_sample_s() -> None:

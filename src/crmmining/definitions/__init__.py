@@ -1,6 +1,6 @@
 """Definitions as data: processes (TOML + SQL) and KPIs (TOML), read together and checked together."""
 
-from crmmining.definitions.catalogue import Catalogue, read_catalogue, shipped
+from crmmining.definitions.catalogue import Catalogue, Layers, read_catalogue, shipped
 from crmmining.definitions.kpi import Kpi
 from crmmining.definitions.process import Activity, Process, Stages
 
@@ -8,6 +8,7 @@ __all__ = [
     "Activity",
     "Catalogue",
     "Kpi",
+    "Layers",
     "Process",
     "Stages",
     "read_catalogue",

@@ -15,7 +15,7 @@ from crmmining.definitions.segments import OUTCOME, bases
 from crmmining.errors import DefinitionError, SourceError, UnknownNameError
 from crmmining.tables import SourceSpec, SqlFiles, paths
 
-Layers = Sequence[str | Path]
+Layers = str | Path | Sequence[str | Path]  # one folder or several
 
 _KPI_COLUMNS = (
     *("kpi", "process", "kind", "question", "formula", "unit", "better"),
@@ -133,21 +133,19 @@ def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: La
     ['account', 'case', 'lead', 'opportunity']
     """
     faults: list[str] = []
-    known = {f.name for base in (shipped("extractors"), *map(Path, extractors)) for f in base.glob("*/")}
+    own, asked = _folders(extractors), _folders(kpis)
+    known = {f.name for base in (shipped("extractors"), *own) for f in base.glob("*/")}
     if crm not in known:
         raise UnknownNameError("CRM", crm, known)
-    for layer, inside in (
-        *((Path(e), f"{crm}/*.*") for e in extractors),
-        *((Path(k), "*.toml") for k in kpis),
-    ):
+    for layer, inside in (*((e, f"{crm}/*.*") for e in own), *((k, "*.toml") for k in asked)):
         if not layer.is_dir():
             faults.append(f"{layer}: no such folder of definitions")
         elif not any(layer.glob(inside)):
             faults.append(f"{layer}: holds no definitions; they are looked for as {inside}")
-    layers = [shipped("extractors") / crm, *(Path(layer) / crm for layer in extractors)]
+    layers = [shipped("extractors") / crm, *(layer / crm for layer in own)]
     files = _merge(layers, faults)
     texts = _sql(layers, files, faults)
-    kpi_files = _merge([shipped("kpis"), *(Path(layer) for layer in kpis)], faults)
+    kpi_files = _merge([shipped("kpis"), *asked], faults)
 
     source = _source(files, faults)
     shared = SqlFiles() if source is None else source.sql
@@ -158,6 +156,10 @@ def read_catalogue(crm: str = "salesforce", *, extractors: Layers = (), kpis: La
     if faults or source is None:
         raise DefinitionError(faults)
     return Catalogue(source, processes, found, "\n".join(texts[name] for name in source.sql.quality))
+
+
+def _folders(layers: Layers) -> list[Path]:
+    return [Path(layers)] if isinstance(layers, str | Path) else [Path(layer) for layer in layers]
 
 
 @dataclass
