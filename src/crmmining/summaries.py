@@ -34,8 +34,8 @@ class Tally(NamedTuple):
     """What cells of cases add up to, as integers per key.
 
     counts: the keys, n (counted), open (waiting), excluded (neither), truncated and hits. values: the keys,
-    value and how many counted `cases` have it; null values are in no row. Durations have `clock` as their
-    last key, and values beside `cases` those that were `competing` or `censored` at that value.
+    value and how many counted `cases` have it; null values are in no row. Of durations, beside `cases`,
+    those that were `competing` or `censored` at that value.
     """
 
     counts: pl.DataFrame
@@ -122,37 +122,32 @@ def durations(
     cases: pl.DataFrame,
     by: Sequence[str] = (),
     *,
+    clock: str = "calendar",
     of: pl.Expr | None = None,
     whole_only: bool = False,
-    clocks: Sequence[str] = ("calendar",),
     finished: bool = False,
 ) -> Tally:
-    """Tally the seconds from `start` to `end` in each clock; the keys are `by` and `clock`.
+    """Tally the seconds from `start` to `end` in one clock.
 
     `cases` has `start`, `end` (null: not reached), `open`, `truncated`, `CLOSED` (closed after its start
-    without reaching the end) and, per clock, `seconds(clock)`: from the start to the end, else to that
-    closing, else to as_of; null where the clock has no calendar for a case. A case that reached the end
-    counts, one that started and is still open is censored, every other one is excluded, and so is one without
-    seconds. Of those, a closed one competes; one that was closed already when it started waits on, censored.
-    With `finished` values are only of cases that count.
+    without reaching the end) and `seconds(clock)`: from the start to the end, else to that closing, else to
+    as_of; null where the clock has no calendar for a case. A case that reached the end counts, one that
+    started and is still open is censored, every other one is excluded, and so is one without seconds. Of
+    those, a closed one competes; one that was closed already when it started waits on, censored. With
+    `finished` values are only of cases that count.
     """
-    scope, reached, closed = population(of), pl.col("end").is_not_null(), pl.col(CLOSED)
+    reached, closed = pl.col("end").is_not_null(), pl.col(CLOSED)
+    timed = population(of) & pl.col(seconds(clock)).is_not_null()
+    who = members(timed & reached, timed & ~reached & pl.col("open"), whole_only=whole_only)
     whole = ~pl.col("truncated").fill_null(value=False) if whole_only else True
     ways = {"cases": reached, "competing": closed, "censored": ~(reached | closed)}
-    found = []
-    for clock in clocks:
-        timed = scope & pl.col(seconds(clock)).is_not_null()
-        who = members(timed & reached, timed & ~reached & pl.col("open"), whole_only=whole_only)
-        counts = tally(cases, by, who).counts
-        seen = cases.filter(who.counted if finished else timed & whole)
-        values = (
-            seen.select(*by, value=seconds(clock), **ways)
-            .group_by(*by, "value")
-            .agg(pl.col(way).sum().cast(pl.Int64) for way in ways)
-        )
-        name = pl.lit(clock, pl.Enum(clocks)).alias("clock")
-        found.append((counts.select(*by, name, pl.exclude(by)), values.select(*by, name, pl.exclude(by))))
-    return Tally(*map(pl.concat, zip(*found, strict=True)))
+    values = (
+        cases.filter(who.counted if finished else timed & whole)
+        .select(*by, value=seconds(clock), **ways)
+        .group_by(*by, "value")
+        .agg(pl.col(way).sum().cast(pl.Int64) for way in ways)
+    )
+    return Tally(tally(cases, by, who).counts, values)
 
 
 def conversion(
@@ -221,7 +216,7 @@ def with_times(found: Tally, by: Sequence[str], *, curve: bool = True) -> pl.Dat
 
     And `WITH_OPEN`: the time by which half of all that started have reached it, the open ones seen as far as
     they have come and the closed ones in competition (see `kernels.incidence`), with its 95 % interval; null
-    where that has not happened, and without `curve`. `by` has the clock.
+    where that has not happened, and without `curve`.
     """
     reached = found.values.filter(pl.col("cases") > 0).drop("competing", "censored")
     wide = with_values(found._replace(values=reached), by, "median", "p90", "mean")
@@ -229,7 +224,9 @@ def with_times(found: Tally, by: Sequence[str], *, curve: bool = True) -> pl.Dat
     half = crossing(incidence(steps if curve else steps.clear(), by), by, 0.5)
     named = dict(zip(("value", "low", "high"), WITH_OPEN, strict=True))
     half = half.rename(named).cast(dict.fromkeys(WITH_OPEN, pl.Float64))
-    return wide.join(half, on=by, how="left", nulls_equal=True, maintain_order="left")
+    if by:
+        return wide.join(half, on=by, how="left", nulls_equal=True, maintain_order="left")
+    return wide.hstack(half)
 
 
 def with_share(found: Tally, name: str) -> pl.DataFrame:

@@ -236,11 +236,10 @@ class EventLog:
             raise UnknownNameError("clock", clock, self.clocks)  # business: only where there are calendars
         keys = self._checked(by, start)
         tallies = self.each(
-            lambda log: summaries.durations(log.between(start, end, keys, (clock,)), keys, clocks=(clock,))
+            lambda log: summaries.durations(log.between(start, end, keys, (clock,)), keys, clock=clock)
         )
-        timed = [*keys, "clock"]
-        times = summaries.with_times(summaries.add(tallies, timed), timed)
-        found = summaries.with_durations(times).drop("truncated", "clock")
+        times = summaries.with_times(summaries.add(tallies, keys), keys)
+        found = summaries.with_durations(times).drop("truncated")
         return disclosure.withhold_cells(found, self.minimum_group, by=keys, people=self.process.people)
 
     def conversion(self, start: str, end: str, *, by: Sequence[str] = ()) -> pl.DataFrame:

@@ -1,8 +1,9 @@
 """One KPI on one log: what each partition counts, and what the sums say; open and excluded alike for all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple, assert_never
 
 import polars as pl
@@ -29,9 +30,12 @@ _CURRENCY = "currency"
 
 
 class Counted(NamedTuple):
-    """What one partition counts for a KPI; `currency` is the reporting one, where its cases name one."""
+    """What one partition counts for a KPI, times once in each clock.
 
-    tally: summaries.Tally
+    `currency` is the reporting one, where its cases name one.
+    """
+
+    tallies: tuple[summaries.Tally, ...]
     currency: str | None = None
 
 
@@ -42,17 +46,19 @@ class Summed:
         self._log, self._kpi = log, kpi
         self._cut = replace(cut, basis=kpi.standing)
         self._keys = _keys(log, kpi, self._cut)
-        self._total = summaries.Total([*self._keys, "clock"] if kpi.clocks else self._keys)
+        self._totals = [summaries.Total(self._keys) for _ in (log.clocks if kpi.clocks else [None])]
         self._currency: str | None = None
 
     def put(self, counted: Counted) -> None:
         """Add what one partition counts."""
-        self._total.put(counted.tally)
+        for total, tally in zip(self._totals, counted.tallies, strict=True):
+            total.put(tally)
         self._currency = self._currency or counted.currency
 
     def rows(self) -> pl.DataFrame:
         """Wide rows: see `measure`."""
-        return self._cut.named(_wide(self._log, self._kpi, self._cut, self._total.tally, self._currency))
+        found = [total.tally for total in self._totals]
+        return self._cut.named(_wide(self._log, self._kpi, self._cut, found, self._currency))
 
 
 def measure(log: EventLog, kpi: Kpi, cut: Cut) -> pl.DataFrame:
@@ -89,51 +95,48 @@ def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: C901, PLR0911
     whole, keys = _whole_only(kpi), _keys(log, kpi, cut)
     match kpi:
         case Volume(of="events"):
-            return Counted(tallies.event_volume(log, kpi, cut))
+            return Counted((tallies.event_volume(log, kpi, cut),))
         case Volume():
             instant = pl.col(f"{kpi.count}_at")
             reached = instant.is_not_null()
             who = summaries.members(reached, ~reached & pl.col("open"), whole_only=whole)
-            return Counted(summaries.tally(cut.cases(log, instant), keys, who))
+            return Counted((summaries.tally(cut.cases(log, instant), keys, who),))
         case Share():
             who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
             hit = log.expression(kpi.condition).fill_null(value=False)
             cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
-            return Counted(summaries.tally(cases, keys, who, hit=hit))
+            return Counted((summaries.tally(cases, keys, who, hit=hit),))
         case Value():
             return _value(log, kpi, cut)
         case Duration():
-            clocks = log.clocks
-            cases = cut.cases(log, pl.col(kpi.period), log.spans(kpi.start, kpi.end, clocks))
-            of, finished = _scope(log, kpi.of), _only_finished(kpi, cut)
-            return Counted(
-                summaries.durations(cases, keys, of=of, whole_only=whole, clocks=clocks, finished=finished)
-            )
+            cases = cut.cases(log, pl.col(kpi.period), log.spans(kpi.start, kpi.end, log.clocks))
+            ask = partial(summaries.durations, cases, keys, of=_scope(log, kpi.of), whole_only=whole)
+            finished = _only_finished(kpi, cut)
+            return Counted(tuple(ask(clock=clock, finished=finished) for clock in log.clocks))
         case Conversion():
             cases = cut.cases(log, pl.col("start"), log.pairs(kpi.start, kpi.end))
+            ask = partial(summaries.conversion, cases, keys, of=_scope(log, kpi.of), whole_only=whole)
             within = None if kpi.within_days is None else timedelta(days=kpi.within_days)
-            of = _scope(log, kpi.of)
-            return Counted(
-                summaries.conversion(cases, keys, of=of, whole_only=whole, within=within, as_of=log.as_of)
-            )
+            return Counted((ask(within=within, as_of=log.as_of),))
         case Rework():
             who = _decided(summaries.population(_scope(log, kpi.of)), kpi)
             times = pl.col(kpi.what).cast(pl.Int64)
             cases = cut.cases(log, pl.col(f"{kpi.period}_at"))
-            return Counted(summaries.tally(cases, keys, who, hit=times > 0, value=times))
+            return Counted((summaries.tally(cases, keys, who, hit=times > 0, value=times),))
         case Stock():
-            return Counted(tallies.open_stock(log, kpi, cut))
+            return Counted((tallies.open_stock(log, kpi, cut),))
         case Sla():
-            return Counted(tallies.service_levels(log, kpi, cut))
+            return Counted((tallies.service_levels(log, kpi, cut),))
         case Waiting():
-            return Counted(waits.tally(log, kpi, cut, _scope(log, kpi.of)))
+            return Counted(waits.tallies(log, kpi, cut, _scope(log, kpi.of)))
     assert_never(kpi)
 
 
 def _wide(  # noqa: C901, PLR0911 - one per kind
-    log: EventLog, kpi: Kpi, cut: Cut, found: summaries.Tally, currency: str | None
+    log: EventLog, kpi: Kpi, cut: Cut, sums: Sequence[summaries.Tally], currency: str | None
 ) -> pl.DataFrame:
-    """What the sums say."""
+    """What the sums say; of times there is one per clock."""
+    found = sums[0]
     match kpi:
         case Volume(of="events"):
             return tallies.shown(tallies.every_period(found.counts, cut, log.as_of), cut, "count")
@@ -149,7 +152,11 @@ def _wide(  # noqa: C901, PLR0911 - one per kind
             stated = currency or cut.org.reporting_currency or cut.org.currency
             return wide.with_columns(unit=pl.lit(stated if kpi.unit == "money" else kpi.unit))
         case Duration():
-            return summaries.with_times(found, [*cut.keys, "clock"], curve=not _only_finished(kpi, cut))
+            curve = not _only_finished(kpi, cut)
+            return pl.concat(
+                summaries.with_times(one, cut.keys, curve=curve).with_columns(clock=pl.lit(clock))
+                for clock, one in zip(log.clocks, sums, strict=True)
+            )
         case Conversion():
             return summaries.with_share(found, "rate").drop("hits")
         case Rework():
@@ -158,7 +165,10 @@ def _wide(  # noqa: C901, PLR0911 - one per kind
         case Stock():
             return tallies.stock_rows(log, found.counts, cut)
         case Waiting():
-            return waits.wide(found, [*cut.keys, "clock"])
+            timed = zip(log.clocks, sums, strict=True)
+            return pl.concat(
+                waits.wide(one, cut.keys).with_columns(clock=pl.lit(clock)) for clock, one in timed
+            )
     assert_never(kpi)
 
 
@@ -186,7 +196,7 @@ def _value(log: EventLog, kpi: Value, cut: Cut) -> Counted:
         currency = next(iter(log.facts["reporting_currency"].drop_nulls().head(1)), None)
     counted = scope & number.is_not_null()
     who = summaries.members(counted, ~counted & waiting, whole_only=_whole_only(kpi))
-    return Counted(summaries.tally(cases, _keys(log, kpi, cut), who, value=number), currency)
+    return Counted((summaries.tally(cases, _keys(log, kpi, cut), who, value=number),), currency)
 
 
 def _decided(counted: pl.Expr, kpi: Kpi) -> summaries.Members:

@@ -14,34 +14,32 @@ _SECOND = 1_000_000  # microseconds
 _UNKNOWN = "wait: unknown"  # no fact is called so, nor like what follows
 
 
-def tally(log: EventLog, kpi: Waiting, cut: Cut, of: pl.Expr | None) -> summaries.Tally:
-    """Tally the seconds that ended cases of a partition spent waiting, by the keys of `cut` and clock.
+def tallies(log: EventLog, kpi: Waiting, cut: Cut, of: pl.Expr | None) -> tuple[summaries.Tally, ...]:
+    """Tally the seconds that ended cases of a partition spent waiting, once in each clock.
 
     An ended case counts, an open one is censored. Excluded are those outside `of`, those without a life or
     without a calendar in a clock, and of a KPI that leaves out truncated cases those of which it is not known
     throughout whose turn it was. Beside the counts: `spent` there and `life`, in microseconds (Int128).
     """
-    whole_only = kpi.truncation == "exclude"
     cases = cut.cases(log, pl.col(f"{kpi.period}_at"), _of_cases(log, kpi, log.clocks))
-    scope, open_ = summaries.population(of), pl.col("open")
-    known = (
-        ~pl.col(_UNKNOWN) | pl.col("truncated").fill_null(value=False) if whole_only else pl.lit(value=True)
-    )
-    found = []
-    for clock in log.clocks:
-        spent, life = pl.col(_spent(clock)), pl.col(_life(clock))
-        timed = scope & life.is_not_null()
-        who = summaries.members(timed & ~open_ & known, timed & open_, whole_only=whole_only)
-        counts, values = summaries.tally(cases, cut.keys, who, value=spent // _SECOND)
-        sums = [
-            pl.when(who.counted).then(total).cast(pl.Int128).sum().alias(name)
-            for name, total in (("spent", spent), ("life", life))
-        ]
-        more = cases.group_by(cut.keys).agg(sums) if cut.keys else cases.select(sums)
-        both = counts.join(more, on=cut.keys, nulls_equal=True) if cut.keys else counts.hstack(more)
-        name = pl.lit(clock, pl.Enum(log.clocks)).alias("clock")
-        found.append([table.select(*cut.keys, name, pl.exclude(cut.keys)) for table in (both, values)])
-    return summaries.Tally(*map(pl.concat, zip(*found, strict=True)))
+    return tuple(_tally(cases, kpi, cut.keys, summaries.population(of), clock) for clock in log.clocks)
+
+
+def _tally(cases: pl.DataFrame, kpi: Waiting, keys: list[str], scope: pl.Expr, clock: str) -> summaries.Tally:
+    whole_only, open_ = kpi.truncation == "exclude", pl.col("open")
+    doubt = pl.col(_UNKNOWN) & ~pl.col("truncated").fill_null(value=False)
+    known = ~doubt if whole_only else pl.lit(value=True)
+    spent, life = pl.col(_spent(clock)), pl.col(_life(clock))
+    timed = scope & life.is_not_null()
+    who = summaries.members(timed & ~open_ & known, timed & open_, whole_only=whole_only)
+    counts, values = summaries.tally(cases, keys, who, value=spent // _SECOND)
+    sums = [
+        pl.when(who.counted).then(total).cast(pl.Int128).sum().alias(name)
+        for name, total in (("spent", spent), ("life", life))
+    ]
+    more = cases.group_by(keys).agg(sums) if keys else cases.select(sums)
+    both = counts.join(more, on=keys, nulls_equal=True) if keys else counts.hstack(more)
+    return summaries.Tally(both, values)
 
 
 def wide(found: summaries.Tally, keys: list[str]) -> pl.DataFrame:
