@@ -11,7 +11,7 @@ from crmmining.simulator import QUIRKS
 
 from .conftest import simulated
 
-SEEDS = (3, 11, 29)
+SEEDS = (3, 11)
 DISPOSITIONS = ["used", "quarantined", "filtered"]
 
 
@@ -23,8 +23,10 @@ def filthy(seed: int, accounts: int = 60) -> tuple[cm.Crm, dict[str, int]]:
     return cm.connect(folder), rows
 
 
-@pytest.mark.parametrize("as_of", [None, "2024-08-01"])
-@pytest.mark.parametrize(("seed", "accounts"), [*((seed, 60) for seed in SEEDS), (5, 25), (7, 200)])
+@pytest.mark.parametrize(
+    ("seed", "accounts", "as_of"),
+    [(3, 60, None), (11, 60, "2024-08-01"), (5, 25, None), (5, 25, "2024-08-01"), (7, 200, "2024-08-01")],
+)
 def test_rows_in_are_used_quarantined_or_filtered_for_a_rule(
     seed: int, accounts: int, as_of: str | None
 ) -> None:
@@ -49,9 +51,8 @@ def test_rows_in_are_used_quarantined_or_filtered_for_a_rule(
     assert quality.filter(pl.col("reason").str.contains("NO RULE")).is_empty()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_whatever_is_not_used_says_what_it_means_and_what_was_done(seed: int) -> None:
-    crm, _ = filthy(seed)
+def test_whatever_is_not_used_says_what_it_means_and_what_was_done() -> None:
+    crm, _ = filthy(SEEDS[0])
     quality = crm.quality()
     assert quality.columns == [
         *("scope", "table", "disposition", "reason"),
