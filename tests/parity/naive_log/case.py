@@ -191,13 +191,23 @@ def milestones(tables: Tables, lives: Lives, as_of: datetime) -> list[Event]:
         start = at(row, "StartDate") or created(row)
         done, target = at(row, "CompletionDate"), at(row, "TargetDate")
         times = [("Start Milestone", start, 20)]
+        until_due = (target - start).total_seconds() if target and start else None
         if done and done <= as_of:
             times.append(("Complete Milestone", done, 170))
         late = (done > target or done > as_of) if done and target else not flag(row.get("IsCompleted"))
         if target and target <= as_of and late:
             times.append(("Violate Milestone", target, 160))
         found += [
-            Event(case, name, time, latest(time, created(row)), "CaseMilestone", key, rank=rank)
+            Event(
+                case,
+                name,
+                time,
+                latest(time, created(row)),
+                "CaseMilestone",
+                key,
+                rank=rank,
+                delta=until_due if name == "Start Milestone" else None,
+            )
             for name, time, rank in times
         ]
     return found
