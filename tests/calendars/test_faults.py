@@ -83,6 +83,7 @@ def test_a_calendar_takes_the_week_of_a_row_and_holidays_of_several_sets() -> No
 def test_versions_and_calendars_of_calendars_are_stated() -> None:
     spec = {
         "hours": {
+            "All": {"union": ["Both", "B"]},
             "Both": {"intersection": ["A", "B"]},
             "A": {**OFFICE, "versions": [{"since": date(2024, 7, 1), "friday": ["22:00-06:00"]}]},
             "B": {**OFFICE, "monday": [], "tuesday": ["00:00-24:00"]},
@@ -92,6 +93,31 @@ def test_versions_and_calendars_of_calendars_are_stated() -> None:
     assert calendar(read, "A").weeks[1] == Week(since_1970("2024-07-01"), ((4, 1320, 1800),))
     both = calendar(read, "Both")
     assert (both.how, [part.name for part in both.parts]) == ("intersection", ["A", "B"])
+    assert calendar(read, "All").parts == (both, calendar(read, "B"))
+    with pytest.raises(SourceError, match="C, D are made of each other"):
+        made({"hours": {"C": {"union": ["D"]}, "D": {"union": ["C"]}}})
+
+
+def test_the_week_of_a_row_may_hold_from_a_day_on() -> None:
+    """BusinessHours has no history: the row is today's week, what was before is stated."""
+    spec = {
+        "hours": {
+            "Office": {
+                "tuesday": ["10:00-12:00"],
+                "versions": [{"since": date(2024, 7, 1), "business_hours": "Office"}],
+            },
+            "New": {
+                **OFFICE,
+                "monday": [],
+                "versions": [{"since": date(2024, 7, 1), "friday": ["08:00-09:00"]}],
+            },
+        }
+    }
+    read = made(spec, [hours(1, "Office")])
+    office = calendar(read, "Office")
+    assert office.time_zone == "Europe/Berlin"
+    assert office.weeks == (Week(None, ((1, 600, 720),)), Week(since_1970("2024-07-01"), ((0, 540, 1020),)))
+    assert calendar(read, "New").weeks[0] == Week(None, ()), "closed before"
 
 
 @pytest.mark.parametrize(
@@ -179,8 +205,8 @@ def test_all_faults_come_together() -> None:
         "  calendars.holidays.Rows: Holiday 0C0000000000001AAA 'May': has no ActivityDate",
         "  calendars.holidays.Rows: no row of Holiday is called 'June'; known: May",
         "  calendars.hours.All: no calendar is called 'Theirs'; known: Office, Ours",
-        "  calendars.assigned: rule 1: no calendar is called 'Nowhere'; known: All, Office, Ours",
-        "  calendars.default: no calendar is called 'Nobody'; known: All, Office, Ours",
+        "  calendars.assigned: rule 1: no calendar is called 'Nowhere'; known: Office, Ours",
+        "  calendars.default: no calendar is called 'Nobody'; known: Office, Ours",
         "Mend the rows, or state these calendars under [calendars] of source.toml.",
     ]
 

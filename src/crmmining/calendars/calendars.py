@@ -258,7 +258,7 @@ def _years(first: Int64Array, last: Int64Array) -> tuple[int, int]:
     return FIRST_YEAR + int(ends[0]), FIRST_YEAR + int(ends[1]) + 1
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _compiled(calendars: tuple[Calendar, ...], first_year: int, end_year: int) -> Openings:
     return worktime.openings([spans(calendar, first_year, end_year) for calendar in calendars])
 

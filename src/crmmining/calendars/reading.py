@@ -12,7 +12,7 @@ from crmmining.calendars.holidays import Holiday
 from crmmining.calendars.rows import Row, business_hours, days, holiday
 from crmmining.errors import SourceError
 from crmmining.tables import Tables
-from crmmining.tables.hours import CalendarsSpec, HoursSpec, WeekSpec
+from crmmining.tables.hours import CalendarsSpec, HoursSpec
 from crmmining.tables.sql import identifier
 
 HOURS, HOLIDAY = "BusinessHours", "Holiday"
@@ -83,9 +83,7 @@ class _Making:
         ours = {name: hours for name, hours in self.spec.hours.items() if not hours.parts}
         stated = {name: self._stated(name, hours) for name, hours in ours.items()}
         self.made |= {name: calendar for name, calendar in stated.items() if calendar is not None}
-        for name, hours in self.spec.hours.items():
-            if hours.parts:
-                self._join(name, hours)
+        self._join()
         places = {name: place for place, name in enumerate(self.made)}
         rules = []
         for number, rule in enumerate(self.spec.assigned, 1):
@@ -125,25 +123,38 @@ class _Making:
 
     def _stated(self, name: str, hours: HoursSpec) -> Calendar | None:
         """A calendar that the definition states; null, and a fault, where it cannot be made."""
-        weeks, zone = _weeks(hours), hours.time_zone
-        if not hours.states_week:
-            row = hours.business_hours or name
-            if row not in self.made:
-                known = ", ".join(sorted(self.made)) or "none"
+        rows = hours.rows(name)
+        if strangers := [row for row in rows if row is not None and row not in self.made]:
+            known = ", ".join(sorted(self.made)) or "none"
+            for row in strangers:
                 why = self.wrong.get(row, f"no row of {HOURS} is called '{row}'; known: {known}")
                 self._fault(f"calendars.hours.{name}: states no week, and {why}")
-                return None
-            base = self.made[row]
-            weeks, zone = base.weeks, zone or base.time_zone
-        off, rules = self._off(hours.holidays)
-        return Calendar(name, str(zone), weeks, off, rules)
+            return None
+        bases = [None if row is None else self.made[row] for row in rows]
+        weeks = tuple(
+            Week(None if since is None else days(since), base.weeks[0].shifts if base else week.shifts)
+            for since, week, base in zip(
+                (None, *(one.since for one in hours.versions)), (hours, *hours.versions), bases, strict=True
+            )
+        )
+        zone = hours.time_zone or next(base.time_zone for base in bases if base)
+        return Calendar(name, zone, weeks, *self._off(hours.holidays))
 
-    def _join(self, name: str, hours: HoursSpec) -> None:
-        parts = [part for part in hours.parts if self._known(part, f"calendars.hours.{name}")]
-        chosen = tuple(self.made[part] for part in parts)
-        if chosen:
-            how: How = "union" if hours.union else "intersection"
-            self.made[name] = Calendar(name, chosen[0].time_zone, parts=chosen, how=how)
+    def _join(self) -> None:
+        """Calendars of calendars, each after those that it is made of."""
+        waiting = {name: hours for name, hours in self.spec.hours.items() if hours.parts}
+        while ready := {
+            name: hours for name, hours in waiting.items() if not waiting.keys() & set(hours.parts)
+        }:
+            for name, hours in ready.items():
+                del waiting[name]
+                known = [self._known(part, f"calendars.hours.{name}") for part in hours.parts]
+                if all(known):
+                    parts = tuple(self.made[part] for part in hours.parts)
+                    how: How = "union" if hours.union else "intersection"
+                    self.made[name] = Calendar(name, parts[0].time_zone, parts=parts, how=how)
+        if waiting:
+            self._fault(f"calendars.hours: {', '.join(sorted(waiting))} are made of each other")
 
     def _known(self, name: str, where: str) -> bool:
         """Whether there is a calendar of this name; else the fault is noted."""
@@ -229,11 +240,6 @@ class _Making:
     def _find(self, what: tuple[str, str, int, list[str]], effect: str, done: str, weight: int) -> None:
         table, finding, rows, examples = what
         self.findings.append((None, table, finding, rows, examples, effect, done, weight))
-
-
-def _weeks(hours: HoursSpec) -> tuple[Week, ...]:
-    base: WeekSpec = hours
-    return (Week(None, base.shifts), *(Week(days(one.since), one.shifts) for one in hours.versions))
 
 
 def _of_country(country: str, subdivision: str | None) -> set[int]:

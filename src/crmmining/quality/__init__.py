@@ -6,6 +6,7 @@ from datetime import timedelta
 import polars as pl
 
 from crmmining.availability import kpi_lacks, process_lacks
+from crmmining.calendars.reading import HOLIDAY, HOURS
 from crmmining.definitions import Catalogue
 from crmmining.definitions.segments import NOW
 from crmmining.eventlog import EventLog
@@ -208,7 +209,8 @@ def _concerning(noticed: pl.DataFrame, logs: Sequence[EventLog]) -> pl.DataFrame
         schema={"root": pl.String, "process": pl.String},
         orient="row",
     )
-    read = sorted({name for log in logs for name in log.process.paths})
+    hours = () if all(log.calendars is None for log in logs) else (HOURS, HOLIDAY)
+    read = sorted({*(name for log in logs for name in log.process.paths), *hours})
     rooted = noticed.join(named, on="root", how="left", maintain_order="left")
     concerning = rooted.filter(
         pl.col("process").is_not_null()

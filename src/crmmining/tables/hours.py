@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -14,10 +15,11 @@ _SHIFT = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
 
 def zone(name: str) -> str:
-    """The name of a time zone; raises `ValueError` when there is none of that name."""
+    """The name of a time zone; raises `ValueError` where Python or Polars knows none of that name."""
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        pl.Series([0]).cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError, pl.exceptions.ComputeError) as error:
         raise ValueError(f"'{name}' is no IANA time zone such as 'Europe/Berlin'") from error
     return name
 
@@ -102,18 +104,28 @@ class WeekSpec(_Frozen):
 
 
 class VersionSpec(WeekSpec):
-    """The week from the local day `since` on, until the day before the next version's."""
+    """The week from the local day `since` on, until the day before the next version's.
+
+    Its shifts, or those of the row `business_hours`.
+    """
 
     since: date
+    business_hours: str | None = None
+
+    @model_validator(mode="after")
+    def _one_week(self) -> Self:
+        if self.shifts and self.business_hours is not None:
+            raise ValueError("business_hours names the row whose week counts; it also states a week")
+        return self
 
 
 class HoursSpec(WeekSpec):
     """A calendar: a week in a time zone, or the week of a BusinessHours row, without `holidays`.
 
-    The week holds until the first of `versions`; each version states a whole week. Where no week is stated,
-    it is that of the row `business_hours`, by default the row of the calendar's own name. `holidays` names
-    sets of `[calendars.holidays]`. Or it is open when one of several calendars is (`union`), or when all are
-    (`intersection`); then it states nothing else.
+    The week holds until the first of `versions`; each version states a whole week. Where neither a weekday
+    nor versions are stated, the week is that of the row `business_hours`, by default the row of the
+    calendar's own name, and so is the zone. `holidays` names sets of `[calendars.holidays]`. Or it is open
+    when one of several calendars is (`union`), or when all are (`intersection`); then it states nothing else.
     """
 
     time_zone: Annotated[str, AfterValidator(zone)] | None = None
@@ -125,24 +137,29 @@ class HoursSpec(WeekSpec):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        parts = self.union or self.intersection
-        if parts and (len(self.model_fields_set) > 1):
+        if self.parts and len(self.model_fields_set) > 1:
             raise ValueError("union and intersection stand alone: the calendars they name state the rest")
-        if self.states_week and self.business_hours is not None:
+        if self.shifts and self.business_hours is not None:
             raise ValueError("business_hours names the row whose week counts; it also states a week")
-        if self.states_week and self.time_zone is None:
-            raise ValueError("time_zone is missing: a week is stated in local time")
         days = [version.since for version in self.versions]
         if any(late <= early for early, late in pairwise(days)):
             raise ValueError("versions: since must be a later day in each")
-        if self.states_week and not any((self.shifts, *(version.shifts for version in self.versions))):
-            raise ValueError("is never open: no day has a shift")
+        if not self.parts and not any(self.rows("")):
+            if self.time_zone is None:
+                raise ValueError("time_zone is missing: a week is stated in local time")
+            if not any((self.shifts, *(version.shifts for version in self.versions))):
+                raise ValueError("is never open: no day has a shift")
         return self
 
-    @property
-    def states_week(self) -> bool:
-        """Whether the shifts are stated here, not in a row of BusinessHours."""
-        return bool(self.model_fields_set & {*WEEKDAYS, "versions"})
+    def rows(self, name: str) -> tuple[str | None, ...]:
+        """The rows of BusinessHours whose week counts at first and in each version; null: what is stated.
+
+        `name` is the calendar's own.
+        """
+        stated = self.business_hours
+        if stated is None and not self.versions and not self.model_fields_set & {*WEEKDAYS}:
+            stated = name or "its own"
+        return (stated, *(version.business_hours for version in self.versions))
 
     @property
     def parts(self) -> tuple[str, ...]:
