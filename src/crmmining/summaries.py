@@ -134,20 +134,23 @@ def durations(
     as_of; null where the clock has no calendar for a case. A case that reached the end counts, one that
     started and is still open is censored, every other one is excluded, and so is one without seconds. Of
     those, a closed one competes; one that was closed already when it started waits on, censored. With
-    `finished` values are only of cases that count.
+    `finished` values are only of cases that count, as `with_times` takes them without `curve`.
     """
     reached, closed = pl.col("end").is_not_null(), pl.col(CLOSED)
     timed = population(of) & pl.col(seconds(clock)).is_not_null()
     who = members(timed & reached, timed & ~reached & pl.col("open"), whole_only=whole_only)
     whole = ~pl.col("truncated").fill_null(value=False) if whole_only else True
+    found = tally(cases, by, who, value=pl.col(seconds(clock)) if finished else None)
+    if finished:
+        return found
     ways = {"cases": reached, "competing": closed, "censored": ~(reached | closed)}
     values = (
-        cases.filter(who.counted if finished else timed & whole)
+        cases.filter(timed & whole)
         .select(*by, value=seconds(clock), **ways)
         .group_by(*by, "value")
         .agg(pl.col(way).sum().cast(pl.Int64) for way in ways)
     )
-    return Tally(tally(cases, by, who).counts, values)
+    return found._replace(values=values)
 
 
 def conversion(
@@ -218,10 +221,12 @@ def with_times(found: Tally, by: Sequence[str], *, curve: bool = True) -> pl.Dat
     they have come and the closed ones in competition (see `kernels.incidence`), with its 95 % interval; null
     where that has not happened, and without `curve`.
     """
+    if not curve:
+        wide = with_values(found, by, "median", "p90", "mean")
+        return wide.with_columns(pl.lit(None, pl.Float64).alias(name) for name in WITH_OPEN)
     reached = found.values.filter(pl.col("cases") > 0).drop("competing", "censored")
     wide = with_values(found._replace(values=reached), by, "median", "p90", "mean")
-    steps = found.values.rename({"cases": "reached"})
-    half = crossing(incidence(steps if curve else steps.clear(), by), by, 0.5)
+    half = crossing(incidence(found.values.rename({"cases": "reached"}), by), by, 0.5)
     named = dict(zip(("value", "low", "high"), WITH_OPEN, strict=True))
     half = half.rename(named).cast(dict.fromkeys(WITH_OPEN, pl.Float64))
     if by:

@@ -170,7 +170,8 @@ def test_targets_that_cannot_be_judged_are_missed_and_say_why(
     lines = capsys.readouterr().out.splitlines()
     assert "nobody: lead_conversion [source=Nobody] has no such cases" in lines[0]
     assert "off: win_rate cannot be computed: the source lacks Opportunity" in lines[1]
-    assert "parts: lead_time_to_convert needs a part: mean, median, p90" in lines[2]
+    parts = "mean, median, median_with_open, p90"
+    assert f"parts: lead_time_to_convert (calendar time) needs a part: {parts}" in lines[2]
 
 
 def test_catalogue_in_three_forms(capsys: pytest.CaptureFixture[str]) -> None:
