@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from crmmining import calendars
 from crmmining.definitions import Catalogue, Process
 from crmmining.eventlog import Partition, standing
 from crmmining.eventlog.replacing import Replaced, appended, recoded
@@ -83,6 +84,7 @@ def refresh(
             read.clear()
         try:
             told, lines = work.finish(fresh)
+            calendars.read(fresh)  # impossible ones are refused while there is a way back
         except BaseException:
             merge.undo()
             forget(tables)

@@ -12,7 +12,7 @@ from crmmining.calendars.holidays import Holiday
 from crmmining.calendars.rows import Row, business_hours, days, holiday
 from crmmining.errors import SourceError
 from crmmining.tables import Tables
-from crmmining.tables.hours import CalendarsSpec, HoursSpec
+from crmmining.tables.hours import WEEKDAYS, CalendarsSpec, HoursSpec
 from crmmining.tables.sql import identifier
 
 HOURS, HOLIDAY = "BusinessHours", "Holiday"
@@ -103,6 +103,14 @@ class _Making:
 
     def _read_rows(self) -> None:
         """Calendars of the rows; of several with one name, the first that is active counts."""
+        if self.hours and not any(f"{day.capitalize()}StartTime" in self.hours[0] for day in WEEKDAYS):
+            self._find(
+                (HOURS, "rows without times, whose columns were not supplied", len(self.hours), []),
+                "there is no business time under these hours",
+                "not used; supply MondayStartTime and the others, or state the week under [calendars.hours]",
+                2,
+            )
+            self.hours = ()
         twins: list[str] = []
         for row in sorted(self.hours, key=lambda row: row.get("IsActive") is False):
             name, label = row.get("Name"), f"{HOURS} {row['Id']} '{row.get('Name')}'"
@@ -124,6 +132,8 @@ class _Making:
     def _stated(self, name: str, hours: HoursSpec) -> Calendar | None:
         """A calendar that the definition states; null, and a fault, where it cannot be made."""
         rows = hours.rows(name)
+        if hours.versions and hours.business_hours is None and rows[0] not in self.made:
+            rows = (None, *rows[1:])  # closed until its first version
         if strangers := [row for row in rows if row is not None and row not in self.made]:
             known = ", ".join(sorted(self.made)) or "none"
             for row in strangers:
@@ -137,8 +147,12 @@ class _Making:
                 (None, *(one.since for one in hours.versions)), (hours, *hours.versions), bases, strict=True
             )
         )
-        zone = hours.time_zone or next(base.time_zone for base in bases if base)
-        return Calendar(name, zone, weeks, *self._off(hours.holidays))
+        zones = sorted({hours.time_zone} if hours.time_zone else {base.time_zone for base in bases if base})
+        if len(zones) != 1:
+            several = f"its rows are in several zones ({', '.join(zones)})" if zones else "it has no zone"
+            self._fault(f"calendars.hours.{name}: {several}: state time_zone")
+            return None
+        return Calendar(name, zones[0], weeks, *self._off(hours.holidays))
 
     def _join(self) -> None:
         """Calendars of calendars, each after those that it is made of."""
@@ -179,7 +193,10 @@ class _Making:
             )
         if len(rows) != 1:
             return None
-        name = str(rows[0].get("Name"))
+        name = rows[0].get("Name")
+        if name is None:
+            self._fault(f"the org's default hours: {HOURS} {rows[0]['Id']} has no Name")
+            return None
         return name if self._known(name, "the org's default hours") else None
 
     def _off(self, sets: Sequence[str]) -> tuple[tuple[int, ...], tuple[Holiday, ...]]:
@@ -213,12 +230,11 @@ class _Making:
 
     def _notice(self) -> None:
         """Rows that no calendar is made of."""
-        if self.wrong:
-            ids = sorted(text.split()[1] for text in self.wrong.values())
-            first = next(iter(sorted(self.wrong.values())))
+        if wrong := sorted(text for name, text in self.wrong.items() if name not in self.made):
+            ids = sorted(text.split()[1] for text in wrong)
             self._find(
-                (HOURS, f"impossible hours, as in {first}", len(ids), ids[:3]),
-                "records of these hours are counted by the default",
+                (HOURS, f"impossible hours, as in {wrong[0]}", len(ids), ids[:3]),
+                "records of these hours are counted by the default, if there is one",
                 "not used; state their week under [calendars.hours]",
                 2,
             )

@@ -22,7 +22,7 @@ from crmmining.calendars.holidays import (
 from crmmining.tables.hours import WEEKDAYS, overlap, zone
 
 Row = Mapping[str, Any]
-_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*Z?")
+_TIME: Final = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?\s*(?:Z|\+00(?::?00)?)?")
 _MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -72,7 +72,8 @@ def business_hours(row: Row) -> Calendar:
 def holiday(row: Row) -> Holiday:
     """A row of Holiday; raises `ValueError` that says what is impossible in it."""
     begin, end = _part(row)
-    if not row.get("IsRecurrence"):
+    recurs = row.get("IsRecurrence")
+    if not (row.get("RecurrenceType") is not None if recurs is None else recurs):
         if row.get("ActivityDate") is None:
             raise ValueError("has no ActivityDate")
         return Holiday(ONCE, days(row["ActivityDate"]), begin=begin, end=end)

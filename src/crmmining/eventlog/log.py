@@ -223,9 +223,9 @@ class EventLog:
         """Time from the first `start` to the first later `end` (milestones or activities), per segment.
 
         Columns: `by`, n, open (started, not there yet, still open), excluded, median, p90, mean (of n),
-        median_with_open and its 95 % interval median_with_open_low, _high (see `scorecard`; Duration).
-        `clock`: whether all time counts or opening hours. Segments are as they were at `start`,
-        `word@milestone` as at another moment (`word@now`).
+        median_with_open and its 95 % interval median_with_open_low, _high (Duration; see `scorecard`, also
+        for when they are null). `clock`: all time or opening hours (business, where there are calendars).
+        Segments are as they were at `start`, `word@milestone` as at another moment (`word@now`).
 
         >>> import crmmining as cm
         >>> log = cm.connect("data/sample").event_log("case")
@@ -233,12 +233,13 @@ class EventLog:
         ['APAC', 'EMEA', 'LATAM', 'North America', None]
         """
         if clock not in self.clocks:
-            raise UnknownNameError("clock", clock, self.clocks)  # business: only where there are calendars
+            missing = "" if self.calendars else " (business: needs BusinessHours or stated calendars)"
+            raise UnknownNameError(f"clock{missing}", clock, self.clocks)
         keys = self._checked(by, start)
-        tallies = self.each(
-            lambda log: summaries.durations(log.between(start, end, keys, (clock,)), keys, clock=clock)
-        )
-        times = summaries.with_times(summaries.add(tallies, keys), keys)
+        curve = spans.all_have([self.segment(word, start) for word in keys], start)
+        ask = partial(summaries.durations, by=keys, clock=clock, finished=not curve)
+        tallies = self.each(lambda log: ask(log.between(start, end, keys, (clock,))))
+        times = summaries.with_times(summaries.add(tallies, keys), keys, curve=curve)
         found = summaries.with_durations(times).drop("truncated")
         return disclosure.withhold_cells(found, self.minimum_group, by=keys, people=self.process.people)
 

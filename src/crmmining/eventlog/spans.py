@@ -1,19 +1,27 @@
 """Spans: from a first milestone of a case to the first later one, and how long that took or takes so far."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
 
 from crmmining.calendars import Calendars
-from crmmining.definitions.segments import Segment
+from crmmining.definitions.segments import NOW, Segment
 from crmmining.eventlog import standing
 from crmmining.eventlog.partition import Partition
 from crmmining.kernels import throughput
 from crmmining.summaries import CLOSED, seconds
 
 _SECOND = 1_000_000  # microseconds
+
+
+def all_have(segments: Iterable[Segment], start: str) -> bool:
+    """Whether every case that passed `start` has these segments, whatever became of it since.
+
+    Those that count at a later milestone are unknown of cases that have not come there.
+    """
+    return {segment.basis for segment in segments} <= {None, NOW, "created", start}
 
 
 def pairs(partition: Partition, starts: Collection[int], ends: Collection[int]) -> pl.DataFrame:

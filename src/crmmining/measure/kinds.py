@@ -23,6 +23,7 @@ from crmmining.definitions.kpi import (
 )
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
+from crmmining.eventlog.spans import all_have
 from crmmining.measure import tallies, waits
 from crmmining.measure.cut import Cut
 
@@ -111,7 +112,7 @@ def _count(log: EventLog, kpi: Kpi, cut: Cut) -> Counted:  # noqa: C901, PLR0911
         case Duration():
             cases = cut.cases(log, pl.col(kpi.period), log.spans(kpi.start, kpi.end, log.clocks))
             ask = partial(summaries.durations, cases, keys, of=_scope(log, kpi.of), whole_only=whole)
-            finished = _only_finished(kpi, cut)
+            finished = _only_finished(log, kpi, cut)
             return Counted(tuple(ask(clock=clock, finished=finished) for clock in log.clocks))
         case Conversion():
             cases = cut.cases(log, pl.col("start"), log.pairs(kpi.start, kpi.end))
@@ -152,7 +153,7 @@ def _wide(  # noqa: C901, PLR0911 - one per kind
             stated = currency or cut.org.reporting_currency or cut.org.currency
             return wide.with_columns(unit=pl.lit(stated if kpi.unit == "money" else kpi.unit))
         case Duration():
-            curve = not _only_finished(kpi, cut)
+            curve = not _only_finished(log, kpi, cut)
             return pl.concat(
                 summaries.with_times(one, cut.keys, curve=curve).with_columns(clock=pl.lit(clock))
                 for clock, one in zip(log.clocks, sums, strict=True)
@@ -204,8 +205,10 @@ def _decided(counted: pl.Expr, kpi: Kpi) -> summaries.Members:
     return summaries.members(counted, ~counted & pl.col("open"), whole_only=_whole_only(kpi))
 
 
-def _only_finished(kpi: Duration, cut: Cut) -> bool:
-    """Whether cells hold only cases that reached the end: those are dated by it."""
+def _only_finished(log: EventLog, kpi: Duration, cut: Cut) -> bool:
+    """Whether cells hold only cases that came so far: dated by the end, or cut by what they were then."""
+    if not all_have((log.segment(word, kpi.standing) for word in cut.by), kpi.start):
+        return True
     return kpi.period == "end" and (cut.period, cut.since, cut.until) != (None, None, None)
 
 

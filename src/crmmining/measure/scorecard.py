@@ -37,8 +37,9 @@ def scorecard(
     it: those still open count as far as they have come (their age at `as_of`, in that clock), those that were
     closed without reaching it, a part of excluded, never do (Aalen and Johansen; of those alone that never
     compete, 1 - Kaplan and Meier). It is null where half have not reached the end, its bounds where their
-    curves have not, and null for a KPI that is dated by the end as soon as a period or window is asked:
-    nobody who is still open has such a date.
+    curves have not. Nobody who is still open has a date or a segment of the end: so it is null for a KPI
+    dated by its end as soon as a period or window is asked, and where a segment counts at a later milestone
+    than the start; `word@created` and `word@now` give it.
     """
     rows = [pl.DataFrame(schema=_schema(cut))]
     asked: dict[str, list[Kpi]] = {}

@@ -93,6 +93,9 @@ def lines_of(rows: pl.DataFrame, better: str, period: Period | None) -> KpiLines
     A line shows its row of `period` (null: the row without a period), else dashes. Of more than 12 segments
     the smallest are left out and counted.
     """
+    part = pl.col("part")  # one that says nothing anywhere is left out, the first stays
+    told = pl.col("value").is_not_null().any().over("part", "clock") | (part == part.first())
+    rows = rows.filter(told)
     if rows.is_empty():
         return KpiLines([], 0, 0)
     segments = [column for column in rows.columns if column not in {*_KEYS, *_FACTS}]

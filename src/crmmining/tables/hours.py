@@ -122,10 +122,11 @@ class VersionSpec(WeekSpec):
 class HoursSpec(WeekSpec):
     """A calendar: a week in a time zone, or the week of a BusinessHours row, without `holidays`.
 
-    The week holds until the first of `versions`; each version states a whole week. Where neither a weekday
-    nor versions are stated, the week is that of the row `business_hours`, by default the row of the
-    calendar's own name, and so is the zone. `holidays` names sets of `[calendars.holidays]`. Or it is open
-    when one of several calendars is (`union`), or when all are (`intersection`); then it states nothing else.
+    The week holds until the first of `versions`; each version states a whole week. Where no weekday is
+    stated, the week is that of the row `business_hours`, by default the row of the calendar's own name, and
+    so is the zone; with versions and no such row it is closed until the first. `holidays` names sets of
+    `[calendars.holidays]`. Or it is open when one of several calendars is (`union`), or when all are
+    (`intersection`); then it states nothing else.
     """
 
     time_zone: Annotated[str, AfterValidator(zone)] | None = None
@@ -157,7 +158,7 @@ class HoursSpec(WeekSpec):
         `name` is the calendar's own.
         """
         stated = self.business_hours
-        if stated is None and not self.versions and not self.model_fields_set & {*WEEKDAYS}:
+        if stated is None and not self.model_fields_set & {*WEEKDAYS}:
             stated = name or "its own"
         return (stated, *(version.business_hours for version in self.versions))
 
