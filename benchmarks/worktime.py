@@ -35,7 +35,7 @@ WEEK = Week(
 )
 PLAIN = Week(None, tuple((day, 9 * 60, 17 * 60) for day in range(5)))
 SLOTS = [((day * 24 + 9) * 3600, (day * 24 + 17) * 3600) for day in range(5)]
-HEADING = "Working time"
+HEADING = "Business time"
 TEMPLATE = """{intervals:,} intervals whose begins and ends lie anywhere in {years} years (seed {seed}), on
 {calendars} calendars in as many time zones, most of which change their clocks: two shifts on weekdays, a
 night shift into Sunday, twelve holidays a year. `worked` is asked of whole columns, one thread; the first
