@@ -176,7 +176,8 @@ class Crm:
             read=self._read,
         )
         self.tables, self.source, self._reading, self._store = found
-        self._told, self._logs = {(name, told.log.as_of): told for name, told in done.logs.items()}, {}
+        whole = {name: one.told for name, one in done.logs.items() if one.gone is None}
+        self._told, self._logs = {(name, told.log.as_of): told for name, told in whole.items()}, {}
         return done.account
 
     def state(self, table: str, *, at: Moment | None = None) -> pl.DataFrame:

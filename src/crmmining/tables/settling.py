@@ -13,6 +13,7 @@ from crmmining.tables.model import INCOMING, Tables
 from crmmining.tables.rows import Loaded, orphaned, waiting
 from crmmining.tables.sql import identifier, literal
 
+KEY = "the key"  # of a row, in frames that have a column for every column of its table
 _NONE: tuple[int, list[str]] = (0, [])
 _QUARANTINE = ("table", "source_row", "id", "reason", "value", "row")
 
@@ -21,9 +22,10 @@ _QUARANTINE = ("table", "source_row", "id", "reason", "value", "row")
 class Settled:
     """What becomes of a table: relations of the rows that go and that come, none where there are no such.
 
-    `quarantine` is what the table has there then, `waiting` the rows whose parent is not known. `new`,
-    `changed`, `same`, `deleted` and `aside` count; `copies`, `replaced` and `lost` are (rows, three keys) of
-    rows that are filtered from now on.
+    `quarantine` is what the table has there then, `waiting` the rows whose parent is not known. `goes`,
+    `comes`, `new`, `changed`, `same`, `deleted` and `aside` count rows; `differs` (`KEY`, and per column
+    whether it is another one) has a row for every key that goes and comes. `copies`, `replaced` and `lost`
+    are (rows, three keys) of rows that are filtered from now on.
     """
 
     gone: str | None
@@ -32,6 +34,8 @@ class Settled:
     waiting: str | None
     waiting_before: str | None
     others: bool
+    goes: int
+    comes: int
     new: int
     changed: int
     same: int
@@ -40,6 +44,7 @@ class Settled:
     copies: tuple[int, list[str]]
     replaced: tuple[int, list[str]]
     lost: tuple[int, list[str]]
+    differs: pl.DataFrame
 
 
 class Settler:
@@ -88,6 +93,7 @@ class Settler:
         if name not in self._new:
             self._create("gone", f"SELECT * FROM {self._there(name)} WHERE false")
         self._came = loaded is not None
+        self._differs = pl.DataFrame(schema={KEY: pl.String})
         if loaded is not None:
             self._create("fresh", f"FROM {_place('crm', name)}")
         replaced, lost, same = self._replace(loaded, deleted)
@@ -129,7 +135,7 @@ class Settler:
         )
         replaced = pl.concat([replaced, dropped.filter(~by_hand)["key"]])
         lost = pl.concat([lost, dropped.filter(by_hand)["key"]])
-        fresh = self._count("fresh")
+        gone, fresh = self._count("gone"), self._count("fresh")
         changed = 0
         if self._key and fresh and name not in self._new:
             changed = self._number(
@@ -139,12 +145,14 @@ class Settler:
         columns = list(_QUARANTINE)
         waits = self._wait(before)
         self._settled[name] = Settled(
-            gone=_place("moves", f"gone {name}") if self._count("gone") else None,
+            gone=_place("moves", f"gone {name}") if gone else None,
             fresh=_place("moves", f"fresh {name}") if fresh or name in self._new else None,
             quarantine=pl.concat([kept.select(columns), added.select(columns), orphans.select(columns)]),
             waiting=waits,
             waiting_before=self._copy_waiting(before),
-            others=fresh != changed or self._count("gone") != changed,
+            others=fresh != changed or gone != changed,
+            goes=gone,
+            comes=fresh,
             new=fresh - changed,
             changed=changed,
             same=len(same),
@@ -153,6 +161,7 @@ class Settler:
             copies=_summary(copies),
             replaced=_summary(replaced),
             lost=_summary(lost),
+            differs=self._differs,
         )
         return self._settled[name]
 
@@ -195,14 +204,18 @@ class Settler:
         self._con.execute(f"INSERT INTO {gone} BY NAME SELECT * FROM {there} WHERE {self._key} IN ({known})")
         same_keys = none
         if loaded is not None:
-            equal = " AND ".join(
-                f"n.{identifier(column)} IS NOT DISTINCT FROM o.{identifier(column)}"
-                for column in self._columns
+            flags = ", ".join(
+                f"n.{identifier(column)} IS DISTINCT FROM o.{identifier(column)} AS c{at}"
+                for at, column in enumerate(self._columns)
             )
-            same_keys = self._series(
-                f"SELECT n.{self._key} FROM {came} AS n JOIN {gone} AS o ON o.{self._key} = n.{self._key} "
-                f"WHERE {equal}"
-            )
+            pairs = self._con.sql(
+                f"SELECT n.{self._key} AS key, {flags} FROM {came} AS n JOIN {gone} AS o "
+                f"ON o.{self._key} = n.{self._key}"
+            ).pl()
+            pairs.columns = [KEY, *self._columns]
+            others = pairs.select(pl.any_horizontal(*self._columns)).to_series()
+            self._differs = pairs.filter(others).with_columns(pl.col(KEY).cast(pl.String))
+            same_keys = pairs.filter(~others)[KEY].cast(pl.String).alias("key")
             with_same = pl.DataFrame({"key": same_keys})
             self._con.register("same keys", with_same)
             for relation in (gone, fresh):
