@@ -13,7 +13,7 @@ from crmmining.extract.building import Told
 
 
 class Renewed(NamedTuple):
-    """What became of a log: cases whose Ids are `gone` go, those of `told` come; without `gone` it is all of it.
+    """What became of a log: cases with Ids in `gone` go, those of `told` come; without `gone` it is all.
 
     `told` says what the whole log is from now on: moment, account, what is switched off, fates of rows.
     """

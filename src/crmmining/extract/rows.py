@@ -17,6 +17,7 @@ NO_RULE = "NO RULE tells it"
 LATER = "not known yet"
 AFTER = "after as_of"  # as the SQL of telling says
 _NONE = pl.lit([], pl.List(pl.String))
+KNOWN_AT = pl.max_horizontal("occurred_at", "recorded_at").alias("at")  # since when an event can be known
 
 # Rows that tell no event of the log; each has a reason, the process's own or that of an event set aside. An
 # event that names no table may be told by any; a reason without a row is that of all rows without another.
@@ -72,23 +73,34 @@ def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, even
     reason when it tells none (of several the first by name), else why its event is not in the log, else what
     `unused` says of all rows of its table.
     """
-    told = pl.col("reason").is_null()
-    at = pl.max_horizontal("occurred_at", "recorded_at").alias("at")
-    lost = events.filter(~told).select(
-        pl.col("source_table").alias("name"), "source_id", pl.col("reason").cast(pl.String), "case_ix", at
+    lost = events.filter(pl.col("reason").is_not_null())
+    lost = lost.select(
+        pl.col("source_table").alias("name"),
+        "source_id",
+        pl.col("reason").cast(pl.String),
+        case_of(con, lost["case_ix"]).alias("case_id"),
+        KNOWN_AT,
     )
-    ids: pl.Series = con.sql("SELECT case_id FROM log_cases ORDER BY case_ix").pl().to_series()
-    lost = lost.with_columns(ids.gather(lost["case_ix"]).alias("case_id")).drop("case_ix")
-    traced = events.select((pl.col("source_id").is_null() | pl.col("source_table").is_null()).any()).item()
     place = places(tables, process)
     if not place:
         counts = pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
         nothing = pl.DataFrame(schema=SILENT)
-        return Fates(silent(nothing), smallest(nothing), lost, counts, not traced)
+        return Fates(silent(nothing), smallest(nothing), lost, counts, traced(events))
     known = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
     with _shown(con, tables, process, events, lost):
         found, reasons = _reasons(con)
-        return Fates(silent(found), reasons, lost, con.sql(known).pl(), not traced)
+        return Fates(silent(found), reasons, lost, con.sql(known).pl(), traced(events))
+
+
+def traced(events: pl.DataFrame) -> bool:
+    """Whether every event told names its row and the table."""
+    return not events.select((pl.col("source_id").is_null() | pl.col("source_table").is_null()).any()).item()
+
+
+def case_of(con: duckdb.DuckDBPyConnection, places: pl.Series) -> pl.Series:
+    """The Ids of cases of the log, given their places."""
+    ids: pl.Series = con.sql("SELECT case_id FROM log_cases ORDER BY case_ix").pl().to_series()
+    return ids.cast(pl.String).gather(places)
 
 
 def silences(
@@ -145,7 +157,7 @@ def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
     `counts` are those of `fresh`.
     """
     met, theirs = before.silent.of(looked_at), fresh.silent.of(looked_at)
-    silent = before.silent.renewed(looked_at, theirs)
+    silent = before.silent.renewed(met, theirs)
     rows, row = ["name", "source_id"], ["name", "id"]
     lost = pl.concat(
         [
@@ -166,7 +178,10 @@ def mute(found: Fates) -> pl.DataFrame:
 
 def speaks(quiet: pl.DataFrame, fresh: Fates, looked_at: pl.DataFrame, events: pl.DataFrame) -> bool:
     """Whether a table that was `quiet` tells an event now, or has a row with another reason."""
-    reasons = fresh.silent.of(looked_at).select("name", pl.col("reason").cast(pl.String))
+    if quiet.is_empty():
+        return False
+    asked = looked_at.join(quiet, on="name", how="semi")
+    reasons = fresh.silent.of(asked).select("name", pl.col("reason").cast(pl.String))
     others = reasons.join(quiet.rename({"reason": "so far"}), on="name").filter(
         pl.col("reason") != pl.col("so far")
     )

@@ -32,7 +32,7 @@ class Silent(NamedTuple):
     A row without a reason in `beside` is none any more: it tells an event, or is gone.
 
     >>> few = pl.DataFrame({"name": [0, 0], "id": ["a", "b"], "reason": ["late", "odd"]}, schema=SILENT)
-    >>> now = silent(few).renewed(few.select(ROW).head(1), few.clear())
+    >>> now = silent(few).renewed(few.head(1), few.clear())
     >>> now.rows()["id"].to_list(), now.of(few.select(ROW))["reason"].to_list()
     (['b'], ['odd'])
     """
@@ -46,12 +46,9 @@ class Silent(NamedTuple):
 
     def of(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Those of some rows (name, id)."""
-        asked = rows.lazy()
-        return (
-            self._now(self.base.lazy.join(asked, on=ROW, how="semi"))
-            .join(asked, on=ROW, how="semi")
-            .collect()
-        )
+        ids, asked = rows.lazy().select("id"), rows.lazy()
+        found = self.base.lazy.join(ids, on="id", how="semi").join(asked, on=ROW, how="semi")
+        return self._now(found).join(asked, on=ROW, how="semi").collect()
 
     def because(self, reasons: pl.DataFrame) -> pl.DataFrame:
         """Those that have one of these reasons (name, reason as text)."""
@@ -64,16 +61,18 @@ class Silent(NamedTuple):
             )
         ).collect()
 
-    def renewed(self, rows: pl.DataFrame, silent: pl.DataFrame) -> "Silent":
-        """With some rows (name, id) looked at again: `silent` has those of them that tell nothing now."""
-        upper = rows.join(silent, on=ROW, how="left").select(SILENT.names())
-        others = self.beside.lazy.join(rows.lazy(), on=ROW, how="anti").collect()
-        both = pl.concat([others, upper])
-        found = Silent(self.base, Layer(both, both.height))
-        if both.height <= _MOST * self.base.height:
+    def renewed(self, before: pl.DataFrame, now: pl.DataFrame) -> "Silent":
+        """With those that were looked at again as they are `now`; `before` is what they were."""
+        both = before.join(now, on=ROW, how="full", coalesce=True, suffix=" now")
+        others = both.filter(pl.col("reason").ne_missing(pl.col("reason now")))
+        upper = others.select(*ROW, pl.col("reason now").alias("reason"))
+        lower = self.beside.lazy.join(upper.lazy(), on=ROW, how="anti").collect()
+        beside = pl.concat([lower, upper])
+        found = Silent(self.base, Layer(beside, beside.height))
+        if beside.height <= _MOST * self.base.height:
             return found
         whole = found.rows()
-        return Silent(Layer(whole, whole.height), Layer(both.clear(), 0))
+        return Silent(Layer(whole, whole.height), Layer(beside.clear(), 0))
 
     def _now(self, base: pl.LazyFrame) -> pl.LazyFrame:
         if not self.beside.height:
