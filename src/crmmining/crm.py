@@ -196,8 +196,9 @@ class Crm:
         )
         self.tables, self.source, self._reading, self._store = found
         self._hours, self._logs = None, {}
-        told = {name: told._replace(log=self._with(told.log)) for name, told in done.logs.items()}
-        self._told = {(name, one.log.as_of): one for name, one in told.items()}
+        told = [one.told for one in done.logs.values() if one.gone is None]
+        ours = [one._replace(log=self._with(one.log)) for one in told]
+        self._told = {(one.log.process.name, one.log.as_of): one for one in ours}
         return done.account
 
     def state(self, table: str, *, at: Moment | None = None) -> pl.DataFrame:

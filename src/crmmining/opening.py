@@ -13,7 +13,9 @@ from crmmining import store as kept
 from crmmining.definitions import Catalogue
 from crmmining.errors import CrmMiningError
 from crmmining.extract import Told
+from crmmining.extract.phases import forget
 from crmmining.extract.reading import Columns
+from crmmining.extract.renewing import Renewed
 from crmmining.moments import Moment, instant
 from crmmining.refreshing import Refreshed, refresh
 from crmmining.sources import AS_IT_IS, Reading
@@ -101,12 +103,12 @@ def refreshed(
 ) -> tuple[Opened, Refreshed]:
     """A CRM with changed rows merged into its tables, and what was done; see `crmmining.refreshing.refresh`.
 
-    Of a store a changed copy of the tables takes the place of what was there, and its logs are told anew when
-    they are asked for.
+    Of a store a changed copy takes the place of what was there: the tables, and the logs as of their clock of
+    which some cases were told again; others are told anew when they are asked for.
     """
     raw = [] if changes is None else sources.read(changes, table_names=found.reading.table_names)
 
-    def work(before: tables.Tables) -> Refreshed:
+    def work(before: tables.Tables, logs: Mapping[str, Told], *, stored: bool) -> Refreshed:
         return refresh(
             before,
             catalogue,
@@ -116,19 +118,24 @@ def refreshed(
             reading=found.reading,
             extracted_at=extracted_at,
             read=read,
+            stored=stored,
         )
 
-    if found.store is None:
-        done = work(found.tables)
+    store, stages = found.store, catalogue.stages
+    if store is None:
+        done = work(found.tables, logs, stored=False)
         return found._replace(tables=done.tables), done
+    asked = {name: store.told(process, stages) for name, process in catalogue.processes.items()}
+    kept_logs = {name: told for name, told in asked.items() if told is not None}
     results: list[Refreshed] = []
 
-    def changed(before: tables.Tables) -> tables.Tables:
-        results.append(work(before))
-        return results[0].tables
+    def changed(before: tables.Tables) -> tuple[tables.Tables, Mapping[str, Renewed]]:
+        results.append(work(before, kept_logs, stored=True))
+        forget(results[0].tables)
+        return results[0].tables, results[0].logs
 
     facts = tables.judge(raw, catalogue.source).facts if raw else []
     keys = {name: sorted(gone) for name, gone in deleted.items()}
     stated = None if extracted_at is None else extracted_at.isoformat()
-    fresh = kept.change(found.store, changed, [facts, keys, stated])
+    fresh = kept.change(store, changed, [facts, keys, stated], stages)
     return found._replace(tables=fresh.tables, store=fresh), results[0]

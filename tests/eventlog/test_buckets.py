@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 import crmmining as cm
 from crmmining import tables
 from crmmining.eventlog import Engine, EventLog
-from crmmining.extract import adding, buckets, building
+from crmmining.extract import adding, buckets, building, rows
 from crmmining.simulator import QUIRKS
 
 from .conftest import SMALL, Desk, Rows, minute
@@ -68,7 +68,7 @@ def same(  # noqa: PLR0917  what to hold against what
     """Hold a log told by buckets of about `size` rows against the log told at once; how many there were."""
     catalogue = crm.definitions
     definition = catalogue.process(process)
-    whole = building.build(crm.tables, definition, as_of, catalogue.stages)
+    whole, fates = building.told_log(crm.tables, definition, as_of, catalogue.stages)
     with TemporaryDirectory(prefix="it's [old] ") as folder, duckdb.connect() as reading:
         tables.attach(reading, file)
         kept = tables.reopen(reading, tables.KEPT, catalogue.source)
@@ -78,12 +78,23 @@ def same(  # noqa: PLR0917  what to hold against what
         asked = buckets.buckets(kept, definition, as_of, size)
         told = adding.tell(kept, order, asked, engine or Pickled())
         log = EventLog(definition, as_of, told.activities, tuple(told.partitions), told.quality)
+        same_fates(told.fates, fates)
     assert log.activities == whole.activities
     assert log.tracked == told.tracked == whole.tracked
     for name in ("events", "cases", "quality"):
         assert_frame_equal(getattr(log, name), getattr(whole, name))
     assert_frame_equal(values(log), values(whole))
     return len(asked)
+
+
+def same_fates(one: rows.Fates, other: rows.Fates) -> None:
+    assert one.traced == other.traced
+    assert_frame_equal(one.reasons, other.reasons)
+    assert_frame_equal(one.counts.sort("name"), other.counts.sort("name"))
+    text = pl.col("reason").cast(pl.String)
+    both = [fates.silent.rows().with_columns(text) for fates in (one, other)]
+    assert_frame_equal(*both, check_row_order=False)
+    assert_frame_equal(one.lost, other.lost, check_row_order=False)
 
 
 def values(log: EventLog) -> pl.DataFrame:

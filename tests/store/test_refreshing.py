@@ -72,7 +72,7 @@ def test_a_refresh_that_fails_leaves_the_store(
     files = {path.name: path.read_bytes() for path in store.iterdir() if path.is_file()}
     changes = write("changes", OpportunityFieldHistory=[HISTORY, WON])
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(refreshing._Refresh, "finish", killed)

@@ -58,7 +58,7 @@ def test_a_killed_writer_leaves_the_old_tables(  # noqa: PLR0917  where it dies
 
 
 @pytest.mark.parametrize(
-    ("place", "function"), [("buckets", "tell_bucket"), ("adding", "account"), ("stored", "save")]
+    ("place", "function"), [("buckets", "tell_bucket"), ("adding", "fates"), ("stored", "save")]
 )
 def test_a_killed_writer_leaves_the_tables_without_the_log(
     crm: Make, program: Run, tmp_path: Path, place: str, function: str

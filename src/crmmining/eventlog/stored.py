@@ -240,7 +240,7 @@ def _write(folder: Path, name: str, partition: Partition | Patch) -> dict[str, o
         for kind in KINDS:
             file = folder / f"{kind}-{name}.parquet"
             if isinstance(partition, StoredPartition):
-                _link(partition.file(kind), file)
+                link(partition.file(kind), file)
             else:
                 _write_frame(getattr(partition, kind), file)
     ids = partition.of_cases("case_id").to_series()
@@ -251,7 +251,7 @@ def _write_frame(frame: pl.DataFrame, file: Path) -> None:
     frame.write_parquet(file, compression="lz4")  # as quick to read as none
 
 
-def _link(source: Path, file: Path) -> None:
+def link(source: str | Path, file: str | Path) -> None:
     """The same file under another name; a copy where the file system has no links."""
     try:
         os.link(source, file)

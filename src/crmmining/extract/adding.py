@@ -1,20 +1,18 @@
 """Adding up: the account of all buckets of a log, which is that of all cases at once."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
-from crmmining.definitions import Process
 from crmmining.eventlog import Engine, Partition
 from crmmining.extract import rows
 from crmmining.extract.buckets import (
     EVENTS,
     LOST,
-    SILENT,
+    SILENT_ROWS,
     Bucket,
     Order,
     files,
@@ -23,27 +21,33 @@ from crmmining.extract.buckets import (
     tell_bucket,
 )
 from crmmining.extract.building import refuse_lacking
+from crmmining.extract.silence import SILENT, Layer, Silent, silent
 from crmmining.tables import Tables
 from crmmining.tables.sql import file_literal, identifier, literal
 
 # A row may be seen in several buckets: it is silent when none tells it, for all the reasons they give.
-_REASONS = """
-WITH told AS (
-  SELECT DISTINCT source_table::VARCHAR AS called, source_id FROM read_parquet({events})
-  WHERE source_id IS NOT NULL
-),
-silent AS (
-  SELECT name, id, min(own) AS own, min(event) AS event, min(general) AS general
-  FROM read_parquet({silent}) GROUP BY name, id
-)
-SELECT s.name, coalesce(s.own, s.event, s.general, {no_rule}) AS reason, count(*) AS "rows",
-  min(s.id, 3) AS examples
-FROM (SELECT s.*, n.called FROM silent AS s JOIN "tables told" AS n ON n.name = s.name) AS s
-ANTI JOIN told AS t ON t.source_id = s.id AND coalesce(t.called, s.called) = s.called
-GROUP BY ALL
+_SILENT = """
+COPY (
+  WITH told AS (
+    SELECT DISTINCT source_table::VARCHAR AS called, source_id FROM read_parquet({events})
+    WHERE source_id IS NOT NULL
+  ),
+  silent AS (
+    SELECT name, id, min(own) AS own, min(event) AS event, min(general) AS general
+    FROM read_parquet({silent}) GROUP BY name, id
+  )
+  SELECT s.name, s.id, coalesce(s.own, s.event, s.general, {no_rule}) AS reason
+  FROM (SELECT s.*, n.called FROM silent AS s JOIN "tables told" AS n ON n.name = s.name) AS s
+  ANTI JOIN told AS t ON t.source_id = s.id AND coalesce(t.called, s.called) = s.called
+) TO {file} (FORMAT parquet, COMPRESSION lz4_raw)
 """
+_REASONS = """
+SELECT name, reason, count(*) AS "rows", min(id, 3) AS examples FROM read_parquet({file})
+GROUP BY ALL ORDER BY name, reason
+"""
+_LOST_COLUMNS = ["name", "source_id", "reason", "ours_id", "at"]
 _KNOWN = """
-SELECT {name}::USMALLINT AS name, count(*) AS "rows", count(*) FILTER ({visible}) AS known FROM {table}
+SELECT {name}::USMALLINT AS name, count(*) FILTER ({visible}) AS known, count(*) AS "rows" FROM {table}
 """
 
 
@@ -54,6 +58,7 @@ class Told(NamedTuple):
     partitions: Iterable[Partition]
     quality: pl.DataFrame
     tracked: frozenset[str]
+    fates: rows.Fates
 
 
 def tell(tables: Tables, order: Order, asked: Sequence[Bucket], engine: Engine) -> Told:
@@ -62,50 +67,49 @@ def tell(tables: Tables, order: Order, asked: Sequence[Bucket], engine: Engine) 
     with tables_shut():
         written = list(engine.map(partial(tell_bucket, order), asked))
     activities = tuple(sorted({name for one in written for name in one.activities}))
+    found = fates(tables, order, traced=all(one.traced for one in written))
     filled = [one for one in written if one.cases] or written[:1]
     return Told(
         activities,
         (read(order.folder, one, activities) for one in filled),
-        account(tables, order.process, order.as_of, order.folder, sum(one.events for one in written)),
+        rows.account(tables, order.process, found, sum(one.events for one in written)),
         frozenset(name for one in written for name in one.tracked),
+        found,
     )
 
 
-def account(tables: Tables, process: Process, as_of: datetime, folder: Path, events: int) -> pl.DataFrame:
-    """What `crmmining.extract.rows.account` gives for all cases, from what buckets left in a folder.
-
-    `events` is how many events are in the log.
-    """
+def fates(tables: Tables, order: Order, *, traced: bool) -> rows.Fates:
+    """What `crmmining.extract.rows.fates` gives for all cases, from what buckets left in a folder."""
+    con, folder, process = tables.connection, order.folder, order.process
     lost = _lost(pl.read_parquet(files(folder, LOST), glob=False))
-    lines = [rows.events_line(process, events, lost)]
-    mine = rows.own(tables, process)
-    if not mine:
-        return lines[0]
-    names = {list(process.paths).index(name): name for name in mine}
-    con = tables.connection
+    names = {at: name for name, at in rows.places(tables, process).items()}
+    if not names:
+        nothing = pl.DataFrame(schema=SILENT)
+        none = pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
+        return rows.Fates(silent(nothing), rows.smallest(nothing), lost, none, traced)
     con.register("tables told", pl.DataFrame(list(names.items()), schema=["name", "called"], orient="row"))
-    reasons = con.sql(
-        _REASONS.format(
+    whole = folder / "silent.parquet"
+    con.execute(
+        _SILENT.format(
             events=_listed(files(folder, EVENTS)),
-            silent=_listed(files(folder, SILENT)),
+            silent=_listed(files(folder, SILENT_ROWS)),
             no_rule=literal(rows.NO_RULE),
+            file=literal(str(whole)),  # where files are written nothing stands for several
         )
-    ).pl()
+    )
     con.unregister("tables told")
+    reasons = con.sql(_REASONS.format(file=file_literal(whole))).pl()
     counts = " UNION ALL ".join(
         _KNOWN.format(
             name=at,
-            visible=tables.visible(name, tables.spec.tables[name], as_of),
+            visible=tables.visible(name, tables.spec.tables[name], order.as_of),
             table=f"{tables.home}.crm.{identifier(name)}",
         )
         for at, name in names.items()
     )
-    silent = reasons.group_by("name").agg(silent=pl.col("rows").sum())
-    known = (
-        con.sql(counts).pl().join(silent, on="name", how="left").with_columns(pl.col("silent").fill_null(0))
-    )
-    lines.append(rows.rows_lines(process, names, known, reasons))
-    return pl.concat(lines)
+    height = int(reasons["rows"].sum())
+    kept = Silent(Layer(whole, height), Layer(pl.DataFrame(schema=SILENT), 0))
+    return rows.Fates(kept, reasons, lost, con.sql(counts).pl(), traced)
 
 
 def _listed(paths: Sequence[Path]) -> str:
@@ -117,4 +121,5 @@ def _lost(found: pl.DataFrame) -> pl.DataFrame:
     ours, others = found.filter("ours"), found.filter(~pl.col("ours"))
     what = [name for name in found.columns if name not in {"ours", "n"}]
     once = pl.concat([ours.select(*what, "n"), others.group_by(what).agg(pl.col("n").max())])
-    return once.select("name", "source_id", "reason", pl.lit(1).repeat_by("n").alias("n")).explode("n")
+    every = once.select(*_LOST_COLUMNS, pl.lit(1).repeat_by("n").alias("n")).explode("n").drop("n")
+    return every.rename({"ours_id": "case_id"})

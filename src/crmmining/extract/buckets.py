@@ -29,13 +29,13 @@ from crmmining.tables.paths import BROADCAST, Part
 from crmmining.tables.sql import identifier
 
 _MINE = local()  # what a thread has opened: some engines tell several buckets at once in one process
-EVENTS, CASES, VALUES, SILENT, LOST = "events", "cases", "values", "silent", "lost"
+EVENTS, CASES, VALUES, SILENT_ROWS, LOST = "events", "cases", "values", "silent", "lost"
 _RANGES = """
 SELECT min(id) AS first, max(id) AS last
 FROM (SELECT {key} AS id, (row_number() OVER (ORDER BY {key}) - 1) // {share} AS place FROM {root})
 GROUP BY place ORDER BY place
 """
-_EVENT = ["reason", "name", "source_id", "activity", "occurred_at", "case_id"]
+_EVENT = ["reason", "name", "source_id", "activity", "occurred_at", "at", "case_id", "ours_id"]
 
 
 class Bucket(NamedTuple):
@@ -69,6 +69,7 @@ class Written(NamedTuple):
     events: int
     activities: tuple[str, ...]
     tracked: tuple[str, ...]
+    traced: bool
 
 
 def buckets(tables: Tables, process: Process, as_of: datetime, size: int) -> list[Bucket]:
@@ -104,14 +105,14 @@ def tell_bucket(order: Order, bucket: Bucket) -> Written:
         telling.tell(con, process, order.as_of, None if part is None else part.cases)
         told = _settled(tables, process, telling.events(con, process, "case_id"), part)
         silent = rows.silences(con, tables, process, told) if rows.own(tables, process) else None
-        lost = _lost(told, part)
+        lost, traced = _lost(con, told, part), rows.traced(told)
         whole, names = coded(tables, process, order.as_of, told.drop("case_id"))
-    frames = {EVENTS: whole.events, CASES: whole.cases, VALUES: whole.values, SILENT: silent, LOST: lost}
+    frames = {EVENTS: whole.events, CASES: whole.cases, VALUES: whole.values, SILENT_ROWS: silent, LOST: lost}
     for kind, frame in frames.items():
         if frame is not None:
             frame.write_parquet(file(order.folder, kind, bucket.number))
     tracked = whole.values["attribute"].cast(pl.String).unique().sort()
-    return Written(bucket.number, whole.cases.height, whole.events.height, names, tuple(tracked))
+    return Written(bucket.number, whole.cases.height, whole.events.height, names, tuple(tracked), traced)
 
 
 def read(folder: Path, written: Written, activities: tuple[str, ...]) -> Partition:
@@ -181,10 +182,11 @@ def _settled(tables: Tables, process: Process, told: pl.DataFrame, part: Part | 
     return told.filter(~pl.col("case_id").is_in(known.to_series().implode()).fill_null(value=False))
 
 
-def _lost(told: pl.DataFrame, part: Part | None) -> pl.DataFrame:
+def _lost(con: duckdb.DuckDBPyConnection, told: pl.DataFrame, part: Part | None) -> pl.DataFrame:
     """Events in no log, alike ones counted: reason, name, source_id, activity, ..., n, and whether `ours`.
 
-    Those of no record of the root may be told in several buckets.
+    Those of no record of the root may be told in several buckets. `at` is when an event can be known,
+    `ours_id` the case it would be of.
     """
     ours = pl.col("reason").is_in(["no case Id", "case deleted or unknown"]).not_()
     if part is None:
@@ -192,4 +194,9 @@ def _lost(told: pl.DataFrame, part: Part | None) -> pl.DataFrame:
     else:
         ours |= pl.col("case_id").is_in(part.cases.implode()).fill_null(value=False)
     lost = told.filter(pl.col("reason").is_not_null()).rename({"source_table": "name"})
-    return lost.group_by(*_EVENT, ours.alias("ours")).agg(n=pl.len().cast(pl.Int64)).sort(*_EVENT)
+    return (
+        lost.with_columns(rows.KNOWN_AT, ours_id=rows.case_of(con, lost["case_ix"]))
+        .group_by(*_EVENT, ours.alias("ours"))
+        .agg(n=pl.len().cast(pl.Int64))
+        .sort(*_EVENT)
+    )

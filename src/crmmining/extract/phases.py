@@ -99,6 +99,7 @@ def forget(tables: Tables) -> None:
     con.execute(f"USE {tables.home}")
     _forget(con)
     con.execute("DETACH DATABASE IF EXISTS whole")
+    con.execute(f"DROP SCHEMA IF EXISTS {tables.desk}.as_of CASCADE")
 
 
 def _run_history(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from crmmining.definitions import Process
+from crmmining.extract.silence import SILENT, Silent, silent
 from crmmining.tables import Tables
 from crmmining.tables.paths import BROADCAST
 from crmmining.tables.sql import identifier, literal
@@ -16,6 +17,7 @@ NO_RULE = "NO RULE tells it"
 LATER = "not known yet"
 AFTER = "after as_of"  # as the SQL of telling says
 _NONE = pl.lit([], pl.List(pl.String))
+KNOWN_AT = pl.max_horizontal("occurred_at", "recorded_at").alias("at")  # since when an event can be known
 
 # Rows that tell no event of the log; each has a reason, the process's own or that of an event set aside. An
 # event that names no table may be told by any; a reason without a row is that of all rows without another.
@@ -51,13 +53,13 @@ SELECT {name}::USMALLINT AS name, (SELECT count(*) FROM as_of.{table}) AS known,
 class Fates(NamedTuple):
     """What became of rows, tables by their place among the paths of the process.
 
-    silent: name, id, reason (Categorical) of every known row that tells no event of the log; reasons: name,
-    reason, rows and examples (the three first Ids) of these. lost: name, source_id, reason, case_id and at
-    (when it can be known) of events that are not in the log. counts: name, known, rows per table. `traced`:
-    every event told names its row and the table.
+    silent: every known row that tells no event of the log, with its reason; reasons: name, reason, rows and
+    examples (the three first Ids) of these. lost: name, source_id, reason, case_id and at (when it can be
+    known) of events that are not in the log. counts: name, known, rows per table. `traced`: every event told
+    names its row and the table.
     """
 
-    silent: pl.DataFrame
+    silent: Silent
     reasons: pl.DataFrame
     lost: pl.DataFrame
     counts: pl.DataFrame
@@ -71,24 +73,34 @@ def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, even
     reason when it tells none (of several the first by name), else why its event is not in the log, else what
     `unused` says of all rows of its table.
     """
-    told = pl.col("reason").is_null()
-    at = pl.max_horizontal("occurred_at", "recorded_at").alias("at")
-    lost = events.filter(~told).select(
-        pl.col("source_table").alias("name"), "source_id", pl.col("reason").cast(pl.String), "case_ix", at
+    lost = events.filter(pl.col("reason").is_not_null())
+    lost = lost.select(
+        pl.col("source_table").alias("name"),
+        "source_id",
+        pl.col("reason").cast(pl.String),
+        case_of(con, lost["case_ix"]).alias("case_id"),
+        KNOWN_AT,
     )
-    ids: pl.Series = con.sql("SELECT case_id FROM log_cases ORDER BY case_ix").pl().to_series()
-    lost = lost.with_columns(ids.gather(lost["case_ix"]).alias("case_id")).drop("case_ix")
-    traced = events.select((pl.col("source_id").is_null() | pl.col("source_table").is_null()).any()).item()
     place = places(tables, process)
-    empty = {"name": pl.UInt16, "id": pl.String, "reason": pl.Categorical}
     if not place:
         counts = pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
-        silent = pl.DataFrame(schema=empty)
-        return Fates(silent, smallest(silent), lost, counts, not traced)
+        nothing = pl.DataFrame(schema=SILENT)
+        return Fates(silent(nothing), smallest(nothing), lost, counts, traced(events))
     known = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
     with _shown(con, tables, process, events, lost):
-        silent, reasons = _reasons(con)
-        return Fates(silent, reasons, lost, con.sql(known).pl(), not traced)
+        found, reasons = _reasons(con)
+        return Fates(silent(found), reasons, lost, con.sql(known).pl(), traced(events))
+
+
+def traced(events: pl.DataFrame) -> bool:
+    """Whether every event told names its row and the table."""
+    return not events.select((pl.col("source_id").is_null() | pl.col("source_table").is_null()).any()).item()
+
+
+def case_of(con: duckdb.DuckDBPyConnection, places: pl.Series) -> pl.Series:
+    """The Ids of cases of the log, given their places."""
+    ids: pl.Series = con.sql("SELECT case_id FROM log_cases ORDER BY case_ix").pl().to_series()
+    return ids.cast(pl.String).gather(places)
 
 
 def silences(
@@ -144,12 +156,8 @@ def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
 
     `counts` are those of `fresh`.
     """
-    # Numbers tell first which rows it can be; then texts tell which they are.
-    maybe = before.silent["id"].hash().is_in(looked_at["id"].hash().unique().implode())
-    met = before.silent.filter(maybe)
-    theirs = fresh.silent.join(looked_at, on=["name", "id"], how="semi")
-    left = met.join(looked_at, on=["name", "id"], how="anti")
-    silent = pl.concat([before.silent.filter(~maybe), left, theirs])
+    met, theirs = before.silent.of(looked_at), fresh.silent.of(looked_at)
+    silent = before.silent.renewed(met, theirs)
     rows, row = ["name", "source_id"], ["name", "id"]
     lost = pl.concat(
         [
@@ -157,7 +165,7 @@ def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
             fresh.lost.join(looked_at, how="semi", left_on=rows, right_on=row),
         ]
     )
-    reasons = _reasons_after(before.reasons, silent, looked_at, theirs)
+    reasons = _reasons_after(before.reasons, silent, looked_at, met, theirs)
     return Fates(silent, reasons, lost, fresh.counts, fresh.traced)
 
 
@@ -170,9 +178,10 @@ def mute(found: Fates) -> pl.DataFrame:
 
 def speaks(quiet: pl.DataFrame, fresh: Fates, looked_at: pl.DataFrame, events: pl.DataFrame) -> bool:
     """Whether a table that was `quiet` tells an event now, or has a row with another reason."""
-    reasons = fresh.silent.join(looked_at, on=["name", "id"], how="semi").select(
-        "name", pl.col("reason").cast(pl.String)
-    )
+    if quiet.is_empty():
+        return False
+    asked = looked_at.join(quiet, on="name", how="semi")
+    reasons = fresh.silent.of(asked).select("name", pl.col("reason").cast(pl.String))
     others = reasons.join(quiet.rename({"reason": "so far"}), on="name").filter(
         pl.col("reason") != pl.col("so far")
     )
@@ -181,23 +190,24 @@ def speaks(quiet: pl.DataFrame, fresh: Fates, looked_at: pl.DataFrame, events: p
 
 
 def _reasons_after(
-    before: pl.DataFrame, silent: pl.DataFrame, looked_at: pl.DataFrame, fresh: pl.DataFrame
+    before: pl.DataFrame, now: Silent, looked_at: pl.DataFrame, met: pl.DataFrame, theirs: pl.DataFrame
 ) -> pl.DataFrame:
-    """The reasons of silent rows, all counted; only where an example is gone others are looked for."""
-    counted = silent.group_by("name", "reason").agg(rows=pl.len().cast(pl.Int64))
-    counted = counted.with_columns(pl.col("reason").cast(pl.String))
-    old = before.select("name", "reason", id="examples").explode("id", empty_as_null=False)
-    stay = old.join(looked_at, on=["name", "id"], how="anti")
-    new = smallest(fresh).select("name", "reason", id="examples").explode("id", empty_as_null=False)
-    seen = pl.concat([stay, new]).group_by("name", "reason").agg(examples=pl.col("id").bottom_k(3).sort())
-    poorer = old.join(looked_at, on=["name", "id"], how="semi").select("name", "reason").unique()
-    again = silent.with_columns(pl.col("reason").cast(pl.String)).join(
-        poorer, on=["name", "reason"], how="semi"
+    """The reasons when silent rows that were `met` are `theirs` now; other examples where one is gone."""
+    what = ["name", "reason"]
+    less, more = smallest(met), smallest(theirs)
+    counted = pl.concat(
+        [before.select(*what, "rows"), more.select(*what, "rows"), less.select(*what, -pl.col("rows"))]
     )
+    counted = counted.group_by(what).agg(pl.col("rows").sum()).filter(pl.col("rows") > 0)
+    old = before.select(*what, id="examples").explode("id", empty_as_null=False)
+    stay = old.join(looked_at, on=["name", "id"], how="anti")
+    new = more.select(*what, id="examples").explode("id", empty_as_null=False)
+    seen = pl.concat([stay, new]).group_by(what).agg(examples=pl.col("id").bottom_k(3).sort())
+    poorer = old.join(looked_at, on=["name", "id"], how="semi").select(what).unique()
     if not poorer.is_empty():
-        renewed = smallest(again).select("name", "reason", "examples")
-        seen = pl.concat([seen.join(poorer, on=["name", "reason"], how="anti"), renewed])
-    return counted.join(seen, on=["name", "reason"], how="left").sort("name", "reason")
+        renewed = smallest(now.because(poorer)).select(*what, "examples")
+        seen = pl.concat([seen.join(poorer, on=what, how="anti"), renewed])
+    return counted.join(seen, on=what, how="left").sort(what)
 
 
 def account(tables: Tables, process: Process, found: Fates, told: int) -> pl.DataFrame:

@@ -109,8 +109,9 @@ def tell(
     con.unregister("levels given")
     con.execute(process.sql)
     _add(con)
+    there = _views(con)
     for view, types in _OPTIONAL.items():
-        if not _there(con, view):
+        if view not in there:
             nulls = ", ".join(
                 f"NULL::{_SQL_TYPES.get(kind, 'USMALLINT')} AS {name}" for name, kind in types.items()
             )
@@ -154,8 +155,9 @@ def events(con: duckdb.DuckDBPyConnection, process: Process, *more: str) -> pl.D
 
 def _add(con: duckdb.DuckDBPyConnection) -> None:
     """Let views `more_cases`, `more_events`, ... of further SQL files add to the process's own views."""
+    there = _views(con)
     for view in VIEWS:
-        if not _there(con, f"more_{view}"):
+        if f"more_{view}" not in there:
             continue
         con.execute(f"ALTER VIEW {view} RENAME TO own_{view}")
         rows = f"FROM own_{view} UNION ALL BY NAME FROM more_{view}"
@@ -219,9 +221,8 @@ def _case_faults(con: duckdb.DuckDBPyConnection, process: Process) -> list[str]:
     return found
 
 
-def _there(con: duckdb.DuckDBPyConnection, view: str) -> bool:
-    found = con.sql(f"FROM duckdb_views() WHERE temporary AND view_name = {literal(view)} ").pl()
-    return not found.is_empty()
+def _views(con: duckdb.DuckDBPyConnection) -> set[str]:
+    return set(con.sql("SELECT view_name FROM duckdb_views() WHERE temporary").pl().to_series())
 
 
 def _schema(con: duckdb.DuckDBPyConnection, view: str) -> Mapping[str, pl.DataType]:

@@ -93,18 +93,29 @@ def writing(folder: Path) -> Iterator[Path]:
 
 
 def replace(folder: Path, fresh: Path, tables: Path, said: Mapping[str, object]) -> dict[str, Any]:
-    """Put a new file of tables and what is said of it in the place of what was there; logs of before go."""
+    """Put a new file of tables and what is said of it in the place of what was there.
+
+    Logs of before go, those in `fresh` come.
+    """
     name = f"{_TABLES}{said['made_from']}.duckdb"
     whole = {"format": FORMAT, "tables": name, "bytes": tables.stat().st_size, **said}
     text = json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
     (fresh / _MANIFEST).write_text(text, encoding="utf-8")
+    logs = sorted((fresh / LOGS).iterdir()) if (fresh / LOGS).is_dir() else []
+    for log in logs:  # nobody looks for them before the manifest says what they were made from
+        (folder / LOGS).mkdir(exist_ok=True)
+        shutil.rmtree(folder / LOGS / log.name, ignore_errors=True)
+        log.rename(folder / LOGS / log.name)
     tables.replace(folder / name)
     (fresh / _MANIFEST).replace(folder / _MANIFEST)
     for path in folder.glob(f"{_TABLES}*"):
         if path.name != name:
             with suppress(OSError):  # where somebody has it open, it goes with the next one
                 path.unlink()
-    shutil.rmtree(folder / LOGS, ignore_errors=True)
+    kept = {log.name for log in logs}
+    for path in (folder / LOGS).iterdir() if (folder / LOGS).is_dir() else ():
+        if path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
     found: dict[str, Any] = json.loads(text)
     return found
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,9 @@ from crmmining.definitions.process import text_hash
 from crmmining.errors import CrmMiningError, OutputError
 from crmmining.eventlog import Engine, EventLog, Here, stored
 from crmmining.eventlog.partition import split
-from crmmining.extract import adding, buckets
+from crmmining.eventlog.updating import update
+from crmmining.extract import Told, adding, buckets, filing
+from crmmining.extract.renewing import Renewed
 from crmmining.store import folder as place
 from crmmining.tables import KEPT, SourceSpec, Tables, attach, database, held_to, reopen
 from crmmining.tables import keep as keep_tables
@@ -31,7 +33,10 @@ _FILE = 2_000_000  # events of a file, at most
 _NO_WRITING = ("could not write", "cannot write", "failed to write", "no space left")  # as DuckDB says it
 LOADED = "loaded"  # the database that tables are loaded into
 
+_FATES = "fates"
+
 Load = Callable[[duckdb.DuckDBPyConnection], Tables]
+Change = Callable[[Tables], tuple[Tables, Mapping[str, Renewed]]]
 
 
 @dataclass(frozen=True)
@@ -56,15 +61,7 @@ class Store:
         Raises the errors of `crmmining.extract.build`, and `OutputError` when the folder cannot be written.
         """
         asked = Here() if engine is None else engine
-        made_from = [
-            self.said["made_from"],
-            process.fingerprint,
-            as_of.isoformat(),
-            stages.write_csv(),
-            version("crmmining"),
-        ]
-        moment = f"{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-        home = self.folder / place.LOGS / f"{process.name}-{moment}-{text_hash(made_from)}"
+        home = self.folder / place.LOGS / called(self.said, process, as_of, stages)
         with suppress(CrmMiningError):  # not there, or damaged: it is told again
             return _read(home, process, asked)
         with place.writing(self.folder) as fresh:
@@ -73,6 +70,17 @@ class Store:
             _unchanged(self)
             self._tell(home, fresh, process, as_of, stages, asked)
         return _read(home, process, asked)
+
+    def told(self, process: Process, stages: pl.DataFrame) -> Told | None:
+        """The log of a process as of the clock with the fates of rows, where both are stored."""
+        if self.tables.clock is None:
+            return None
+        home = self.folder / place.LOGS / called(self.said, process, self.tables.clock, stages)
+        fates = filing.read(home / _FATES)
+        try:
+            return None if fates is None else Told(_read(home, process, Here()), fates)
+        except CrmMiningError:
+            return None
 
     def _tell(  # noqa: PLR0917  what is to be told, and where to
         self,
@@ -110,6 +118,8 @@ class Store:
         home.parent.mkdir(exist_ok=True)
         parts = (part for bucket in told.partitions for part in split(bucket, min(rows, _FILE)))
         stored.save(home, lambda: facts, parts, told.quality)
+        shutil.rmtree(home / _FATES, ignore_errors=True)
+        filing.write(home / _FATES, told.fates)
 
 
 def open_store(folder: Path, spec: SourceSpec, memory: str) -> Store:
@@ -168,25 +178,72 @@ def keep(
     return _opened(folder, said, spec, memory)
 
 
-def change(store: Store, work: Callable[[Tables], Tables], what: list[object]) -> Store:
-    """The store with other tables: `work` changes a copy of them, which then takes their place in one step.
+def change(store: Store, work: Change, what: list[object], stages: pl.DataFrame) -> Store:
+    """The store with other tables and logs: `work` changes a copy, which then takes its place in one step.
 
-    `what` is told apart by name: logs of the tables as they were are told anew. Raises `OutputError` when the
-    folder cannot be written to, and what `work` raises; then the store is as it was.
+    `work` gives what is new about logs as of the clock; others are told anew when they are asked for. `what`
+    is told apart by name. Where the tables are what they were, nothing is written. Raises `OutputError` when
+    the folder cannot be written to, and what `work` raises; then the store is as it was.
     """
-    folder, spec = store.folder, store.tables.spec
+    folder, before = store.folder, store.tables
+    done: list[tuple[Tables, Mapping[str, Renewed]]] = []
     with place.writing(folder) as fresh:
         _unchanged(store)
 
         def changed(connection: duckdb.DuckDBPyConnection) -> Tables:
-            return work(reopen(connection, identifier(LOADED), spec))
+            done.append(work(reopen(connection, identifier(LOADED), before.spec)))
+            return done[0][0]
 
         shutil.copyfile(folder / store.said["tables"], fresh / f"{LOADED}.duckdb")
+        file = _write(folder, fresh, store.memory, changed)
+        tables, logs = done[0]
+        if _same(before, tables):
+            return store
         about = {key: value for key, value in store.said.items() if key not in {"format", "tables", "bytes"}}
         about["made_from"] = text_hash([store.said["made_from"], *what])
         about["refreshed"] = store.said.get("refreshed", 0) + 1
-        said = place.replace(folder, fresh, _write(folder, fresh, store.memory, changed), about)
-    return _opened(folder, said, spec, store.memory)
+        (fresh / place.LOGS).mkdir()
+        for renewed in logs.values():
+            process, moment = renewed.told.log.process, renewed.told.log.as_of
+            old = folder / place.LOGS / called(store.said, process, _clock(before), stages)
+            _carry(old, fresh / place.LOGS / called(about, process, moment, stages), renewed)
+        said = place.replace(folder, fresh, file, about)
+    return _opened(folder, said, before.spec, store.memory)
+
+
+def _carry(old: Path, new: Path, renewed: Renewed) -> None:
+    """Store a log that was renewed; files of it that stay are linked."""
+    log, fates = renewed.told
+    shutil.copytree(old, new, copy_function=stored.link, ignore=shutil.ignore_patterns("lock", _FATES))
+    if renewed.gone is not None:
+        update(new, log, renewed.gone, events=_FILE)
+    filing.write(new / _FATES, fates)
+
+
+def called(said: Mapping[str, Any], process: Process, as_of: datetime, stages: pl.DataFrame) -> str:
+    """The name of a log, which tells what it was made from."""
+    made_from = [
+        said["made_from"],
+        process.fingerprint,
+        as_of.isoformat(),
+        stages.write_csv(),
+        version("crmmining"),
+    ]
+    return f"{process.name}-{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}-{text_hash(made_from)}"
+
+
+def _clock(tables: Tables) -> datetime:
+    if tables.clock is None:
+        raise ValueError("tables without a clock have no log as of it")
+    return tables.clock
+
+
+def _same(before: Tables, now: Tables) -> bool:
+    """Whether no row came or went, and nothing else is said of the tables; the account counts every row."""
+    facts = [(one.clock, one.extracted_at, one.columns) for one in (before, now)]
+    return facts[0] == facts[1] and all(
+        getattr(before, name).equals(getattr(now, name)) for name in ("quality", "findings", "clocks")
+    )
 
 
 def _unchanged(store: Store) -> None:

@@ -32,7 +32,8 @@ def read_clocks(
     """
     ends = "'infinity'" if extracted_at is None else literal(extracted_at.isoformat())
     asked = [_asked(name, spec, columns[name], ends) for name in spec.tables if name in columns]
-    rows = [connection.sql(text).pl().row(0) for text in asked if text]
+    texts = [text for text in asked if text]
+    rows = connection.sql(" UNION ALL ".join(texts)).pl().rows() if texts else []
     newest = max((clock for _, clock, _, _ in rows if clock is not None), default=None)
     if newest is None and any(future for *_, future, _ in rows):
         raise SourceError(

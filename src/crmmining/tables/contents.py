@@ -79,6 +79,19 @@ def validate(
         _check(schema, connection, rows)
 
 
+def complete(
+    connection: duckdb.DuckDBPyConnection, name: str, spec: TableSpec, columns: Sequence[str]
+) -> None:
+    """Check that no column of `crm.<name>` is empty that must not be; a checked table has its types."""
+    restricted = [column for column in columns if not _may_be_null(column, spec)]
+    counts = ", ".join(f"count(*) - count({identifier(column)})" for column in restricted)
+    if not restricted:
+        return
+    nulls = connection.sql(f"SELECT {counts} FROM crm.{identifier(name)}").pl().row(0)
+    if empty := [column for column, number in zip(restricted, nulls, strict=True) if number]:
+        raise SourceError(f"{name} breaks its schema after loading: {', '.join(empty)} is empty in some rows")
+
+
 def _may_be_null(column: str, spec: TableSpec) -> bool:
     return column not in spec.mandatory or (spec.columns[column] == "text" and column != spec.key)
 

@@ -19,7 +19,7 @@ from crmmining.errors import SourceError, UnknownNameError
 from crmmining.tables.automated import NOBODY, list_automated
 from crmmining.tables.casts import stated_formats
 from crmmining.tables.clocks import LAGGING, LATER, read_clocks
-from crmmining.tables.contents import validate
+from crmmining.tables.contents import complete, validate
 from crmmining.tables.ids import normalise
 from crmmining.tables.loading import (
     finding_rows,
@@ -34,7 +34,7 @@ from crmmining.tables.plan import Assignment, Plan, make_plan
 from crmmining.tables.raw import Evidence, InputFile, RawTable
 from crmmining.tables.rows import Finding, RowLoader, waiting
 from crmmining.tables.settling import Settled, Settler
-from crmmining.tables.sql import identifier
+from crmmining.tables.sql import identifier, literal
 
 ACCOUNT = pl.Schema(
     {
@@ -191,17 +191,20 @@ class Merge:
 
     def _quality(self, columns: Collection[str]) -> pl.DataFrame:
         """The account of all rows that ever came in."""
-        before, con = self.tables.quality, self.tables.connection
-        parts = []
+        before, con, parts = self.tables.quality, self.tables.connection, []
+        every = " UNION ALL ".join(
+            f"SELECT {literal(name)} AS name, count(*) AS used FROM crm.{identifier(name)}"
+            for name in self.settled
+        )
+        used = dict(con.sql(every).pl().iter_rows()) if every else {}
         for name in columns:
             mine = before.filter(table=name)
             if name not in self.settled:
                 parts.append(mine)
                 continue
-            used = con.sql(f"SELECT count(*) FROM crm.{identifier(name)}").pl().item()
             one = self.settled[name]
             schema = before.schema
-            lines: list[tuple[object, ...]] = [(name, "used", None, used, [])]
+            lines: list[tuple[object, ...]] = [(name, "used", None, used[name], [])]
             more = [
                 (name, "filtered", reason, rows, examples)
                 for reason, (rows, examples) in (
@@ -330,7 +333,10 @@ def _settle(  # noqa: PLR0917  what a batch is
                 tables.connection, one, salesforce_ids=salesforce, formats=formats, parents=parents
             ).load()
             refuse_lost_rows(one, loaded.rows, evidence[name].rows)
-            validate(tables.connection, name, one.spec, tuple(one.columns), salesforce_ids=salesforce)
+            if name in merge.new_tables:
+                validate(tables.connection, name, one.spec, tuple(one.columns), salesforce_ids=salesforce)
+            else:
+                complete(tables.connection, name, one.spec, tuple(one.columns))
             merge.findings += [Finding(table=name, finding=text) for text in evidence[name].remarks]
             merge.findings += loaded.findings
             merge.inputs.append(input_file(one, loaded.rows, evidence[name].sha256))

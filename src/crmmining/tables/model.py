@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 import duckdb
 import polars as pl
@@ -123,7 +124,7 @@ class Tables:
         con.execute("SET VARIABLE as_of = $moment", {"moment": moment})
         con.execute(f"USE {self.desk}.as_of")
 
-    @property
+    @cached_property
     def home(self) -> str:
         """The database that holds the canonical tables."""
         schemas = self.connection.sql(
@@ -131,7 +132,7 @@ class Tables:
         ).pl()
         return identifier(schemas["database_name"].item())
 
-    @property
+    @cached_property
     def desk(self) -> str:
         """The database where views of the tables are made: their own, or `memory` where that is only read."""
         text = (

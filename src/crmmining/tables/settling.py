@@ -11,8 +11,10 @@ from crmmining.errors import SourceError
 from crmmining.tables.ids import normalise
 from crmmining.tables.model import INCOMING, Tables
 from crmmining.tables.rows import Loaded, orphaned, waiting
+from crmmining.tables.spec import ParentSpec
 from crmmining.tables.sql import identifier, literal
 
+KEY = "the key"  # of a row, in frames that have a column for every column of its table
 _NONE: tuple[int, list[str]] = (0, [])
 _QUARANTINE = ("table", "source_row", "id", "reason", "value", "row")
 
@@ -21,9 +23,10 @@ _QUARANTINE = ("table", "source_row", "id", "reason", "value", "row")
 class Settled:
     """What becomes of a table: relations of the rows that go and that come, none where there are no such.
 
-    `quarantine` is what the table has there then, `waiting` the rows whose parent is not known. `new`,
-    `changed`, `same`, `deleted` and `aside` count; `copies`, `replaced` and `lost` are (rows, three keys) of
-    rows that are filtered from now on.
+    `quarantine` is what the table has there then, `waiting` the rows whose parent is not known. `goes`,
+    `comes`, `new`, `changed`, `same`, `deleted` and `aside` count rows; `differs` (`KEY`, and per column
+    whether it is another one) has a row for every key that goes and comes. `copies`, `replaced` and `lost`
+    are (rows, three keys) of rows that are filtered from now on.
     """
 
     gone: str | None
@@ -32,6 +35,8 @@ class Settled:
     waiting: str | None
     waiting_before: str | None
     others: bool
+    goes: int
+    comes: int
     new: int
     changed: int
     same: int
@@ -40,6 +45,7 @@ class Settled:
     copies: tuple[int, list[str]]
     replaced: tuple[int, list[str]]
     lost: tuple[int, list[str]]
+    differs: pl.DataFrame
 
 
 class Settler:
@@ -56,7 +62,7 @@ class Settler:
         self._waiting = self._all_waiting(home)
 
     def parents(self, name: str) -> str | None:
-        """SQL for the keys that the parents of a table have then; none when there is no such table."""
+        """SQL for the keys that the parents of a table's new rows have then; none without such a table."""
         parent = self._tables.spec.tables[name].parent
         if parent is None:
             return None
@@ -66,9 +72,10 @@ class Settler:
             return f"SELECT {key} FROM {_place('crm', parent.table)}"
         if parent.table not in self._tables.columns:
             return None
-        known = f"SELECT {key} FROM {self._there(parent.table)}"
+        asked = f"{key} IN (SELECT {identifier(parent.column)} FROM {_place('crm', name)})"
+        known = f"SELECT {key} FROM {self._there(parent.table)} WHERE {asked}"
         if one is not None and one.gone:
-            known += f" WHERE {key} NOT IN (SELECT {key} FROM {one.gone})"
+            known += f" AND {key} NOT IN (SELECT {key} FROM {one.gone})"
         return known + (f" UNION ALL SELECT {key} FROM {one.fresh}" if one is not None and one.fresh else "")
 
     def settle(self, name: str, loaded: Loaded | None, deleted: pl.Series | None) -> Settled | None:
@@ -88,6 +95,7 @@ class Settler:
         if name not in self._new:
             self._create("gone", f"SELECT * FROM {self._there(name)} WHERE false")
         self._came = loaded is not None
+        self._differs = pl.DataFrame(schema={KEY: pl.String})
         if loaded is not None:
             self._create("fresh", f"FROM {_place('crm', name)}")
         replaced, lost, same = self._replace(loaded, deleted)
@@ -129,22 +137,19 @@ class Settler:
         )
         replaced = pl.concat([replaced, dropped.filter(~by_hand)["key"]])
         lost = pl.concat([lost, dropped.filter(by_hand)["key"]])
-        fresh = self._count("fresh")
-        changed = 0
-        if self._key and fresh and name not in self._new:
-            changed = self._number(
-                f"SELECT count(*) FROM {_place('moves', f'fresh {name}')} "
-                f"WHERE {self._key} IN (SELECT {self._key} FROM {self._there(name)})"
-            )
+        gone, fresh = self._count("gone"), self._count("fresh")
+        changed = self._differs.height
         columns = list(_QUARANTINE)
         waits = self._wait(before)
         self._settled[name] = Settled(
-            gone=_place("moves", f"gone {name}") if self._count("gone") else None,
+            gone=_place("moves", f"gone {name}") if gone else None,
             fresh=_place("moves", f"fresh {name}") if fresh or name in self._new else None,
             quarantine=pl.concat([kept.select(columns), added.select(columns), orphans.select(columns)]),
             waiting=waits,
             waiting_before=self._copy_waiting(before),
-            others=fresh != changed or self._count("gone") != changed,
+            others=fresh != changed or gone != changed,
+            goes=gone,
+            comes=fresh,
             new=fresh - changed,
             changed=changed,
             same=len(same),
@@ -153,6 +158,7 @@ class Settler:
             copies=_summary(copies),
             replaced=_summary(replaced),
             lost=_summary(lost),
+            differs=self._differs,
         )
         return self._settled[name]
 
@@ -192,22 +198,28 @@ class Settler:
         self._create("keys", f'{more} SELECT DISTINCT key FROM "keys given"')
         self._con.unregister("keys given")
         known = f"SELECT * FROM {_place('moves', f'keys {name}')}"
-        self._con.execute(f"INSERT INTO {gone} BY NAME SELECT * FROM {there} WHERE {self._key} IN ({known})")
+        # The key first: all columns of the few that are met are read then.
+        met = f"SELECT rowid FROM {there} WHERE {self._key} IN ({known})"
+        self._con.execute(f"INSERT INTO {gone} BY NAME SELECT * FROM {there} WHERE rowid IN ({met})")
         same_keys = none
         if loaded is not None:
-            equal = " AND ".join(
-                f"n.{identifier(column)} IS NOT DISTINCT FROM o.{identifier(column)}"
-                for column in self._columns
+            flags = ", ".join(
+                f"n.{identifier(column)} IS DISTINCT FROM o.{identifier(column)} AS c{at}"
+                for at, column in enumerate(self._columns)
             )
-            same_keys = self._series(
-                f"SELECT n.{self._key} FROM {came} AS n JOIN {gone} AS o ON o.{self._key} = n.{self._key} "
-                f"WHERE {equal}"
-            )
-            with_same = pl.DataFrame({"key": same_keys})
-            self._con.register("same keys", with_same)
-            for relation in (gone, fresh):
-                self._con.execute(f'DELETE FROM {relation} WHERE {self._key} IN (FROM "same keys")')
-            self._con.unregister("same keys")
+            pairs = self._con.sql(
+                f"SELECT n.{self._key} AS key, {flags} FROM {came} AS n JOIN {gone} AS o "
+                f"ON o.{self._key} = n.{self._key}"
+            ).pl()
+            pairs.columns = [KEY, *self._columns]
+            others = pairs.select(pl.any_horizontal(*self._columns)).to_series()
+            self._differs = pairs.filter(others).with_columns(pl.col(KEY).cast(pl.String))
+            same_keys = pairs.filter(~others)[KEY].cast(pl.String).alias("key")
+            if len(same_keys):
+                self._con.register("same keys", pl.DataFrame({"key": same_keys}))
+                for relation in (gone, fresh):
+                    self._con.execute(f'DELETE FROM {relation} WHERE {self._key} IN (FROM "same keys")')
+                self._con.unregister("same keys")
         left_keys = self._series(f"SELECT {self._key} FROM {gone}")
         by_hand = left_keys.is_in([] if deleted is None else deleted.implode())
         return left_keys.filter(~by_hand), left_keys.filter(by_hand), same_keys
@@ -223,21 +235,21 @@ class Settler:
         gone, fresh = _place("moves", f"gone {self._name}"), _place("moves", f"fresh {self._name}")
         keys = _place("moves", f"keys {self._name}")
         settled = f"SELECT * FROM {keys}" if self._exists(keys) else "SELECT NULL WHERE false"
-        known = self.parents(self._name)
-        lost = f"{column} IS NOT NULL AND {column} NOT IN ({known}) AND {self._key} NOT IN ({settled})"
-        pairs = ", ".join(f"{literal(name)}, {identifier(name)}" for name in self._columns)
-        orphans = self._con.sql(
-            f'SELECT {literal(self._name)} AS "table", NULL::BIGINT AS source_row, {self._key} AS id, '
-            f'{literal(orphaned(parent))} AS reason, {column} AS "value", '
-            f'json_object({pairs})::VARCHAR AS "row" '
-            f"FROM {self._there(self._name)} WHERE {lost} ORDER BY id"
-        ).pl()
-        if not orphans.is_empty():
-            parted = self._create("orphans", f"SELECT * FROM {self._there(self._name)} WHERE {lost}")
+        there, one = self._there(self._name), self._settled[parent.table]
+        if (ended := self._ended(parent, one)) is not None:
+            lost = f"{column} IN ({ended}) AND {self._key} NOT IN ({settled})"
+            pairs = ", ".join(f"{literal(name)}, {identifier(name)}" for name in self._columns)
+            parted = self._create("orphans", f"SELECT * FROM {there} WHERE {lost}")
+            orphans = self._con.sql(
+                f'SELECT {literal(self._name)} AS "table", NULL::BIGINT AS source_row, {self._key} AS id, '
+                f'{literal(orphaned(parent))} AS reason, {column} AS "value", '
+                f'json_object({pairs})::VARCHAR AS "row" FROM {parted} ORDER BY id'
+            ).pl()
             self._con.execute(f"INSERT INTO {gone} BY NAME FROM {parted}")
-        if before is None:
+        if before is None or one.fresh is None:
             return orphans, none
-        back = f"{column} IN ({known}) AND {self._key} NOT IN ({settled})"
+        key = identifier(self._tables.spec.tables[parent.table].key)
+        back = f"{column} IN (SELECT {key} FROM {one.fresh}) AND {self._key} NOT IN ({settled})"
         found = self._series(f"SELECT {self._key} FROM {before} WHERE {back}")
         if len(found):
             if self._exists(fresh):
@@ -245,6 +257,17 @@ class Settler:
             else:
                 self._create("fresh", f"SELECT * FROM {before} WHERE {back}")
         return orphans, found
+
+    def _ended(self, parent: ParentSpec, one: Settled) -> str | None:
+        """SQL for the keys that rows may have as their parent's and that are no parent's any more."""
+        key, column = identifier(self._tables.spec.tables[parent.table].key), identifier(parent.column)
+        if parent.table in self._new:  # nobody has looked yet whether there are such parents
+            known = f"SELECT {key} FROM {one.fresh}"
+            return f"SELECT {column} FROM {self._there(self._name)} WHERE {column} NOT IN ({known})"
+        if one.goes == one.differs.height:
+            return None
+        stays = f" WHERE {key} NOT IN (SELECT {key} FROM {one.fresh})" if one.fresh else ""
+        return f"SELECT {key} FROM {one.gone}{stays}"
 
     def _parents_moved(self) -> bool:
         """Whether there are other parents than before."""

@@ -1,7 +1,7 @@
 """Which cases a change of rows touches, and which rows a change of the moment."""
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import polars as pl
@@ -66,16 +66,16 @@ def kin(tables: Tables, part: Part, rows: Relations, names: Collection[str]) -> 
 
 
 def due(
-    tables: Tables, names: Iterable[str], after: datetime, until: datetime, known: Relations
+    tables: Tables, read: Mapping[str, Collection[str]], after: datetime, until: datetime, known: Relations
 ) -> dict[str, str]:
     """Rows of tables that a moment between two could make known or due: a relation per table that has any.
 
-    Rows with an instant in (after, until], but for those that are `known` to be touched. A day, and midnight,
-    may stand for any time of the org's day.
+    Rows with an instant in (after, until] in a column that is `read`, but for those that are `known` to be
+    touched. A day, and midnight, may stand for any time of the org's day.
     """
     con, found = tables.connection, {}
-    for name in names:
-        condition = _due(tables, name, after, until)
+    for name, columns in sorted(read.items()):
+        condition = _due(tables, name, columns, after, until)
         if condition is None:
             continue
         key = tables.spec.tables[name].key
@@ -92,12 +92,14 @@ def due(
     return found
 
 
-def _due(tables: Tables, name: str, after: datetime, until: datetime) -> str | None:
+def _due(tables: Tables, name: str, columns: Collection[str], after: datetime, until: datetime) -> str | None:
     types = tables.spec.tables[name].columns
     low, high = (f"{literal(moment.isoformat())}::TIMESTAMPTZ" for moment in (after, until))
     tests = []
     for column in tables.columns.get(name, ()):
         value = identifier(column)
+        if column not in columns:
+            continue
         if types[column] == "datetime":
             near = f"{value} > {low} - INTERVAL '2 days' AND {value} <= {high} + INTERVAL '1 day'"
             tests += [
@@ -109,13 +111,15 @@ def _due(tables: Tables, name: str, after: datetime, until: datetime) -> str | N
     return " OR ".join(tests) or None
 
 
-def newly_visible(tables: Tables, names: Iterable[str], after: datetime, until: datetime) -> list[str]:
-    """Those of the tables that have rows with an instant between two moments."""
+def newly_visible(
+    tables: Tables, read: Mapping[str, Collection[str]], after: datetime, until: datetime
+) -> list[str]:
+    """Those of the tables that have rows with an instant between two moments in a column that is `read`."""
     found = []
     low, high = (f"{literal(moment.isoformat())}::TIMESTAMPTZ" for moment in (after, until))
-    for name in names:
+    for name, columns in read.items():
         types, supplied = tables.spec.tables[name].columns, tables.columns.get(name, ())
-        stamps = [identifier(c) for c in supplied if types[c] == "datetime"]
+        stamps = [identifier(c) for c in supplied if types[c] == "datetime" and c in columns]
         tests = " OR ".join(f"({stamp} > {low} AND {stamp} <= {high})" for stamp in stamps)
         query = f"SELECT count(*) FROM {tables.home}.crm.{identifier(name)} WHERE {tests}"
         if tests and tables.connection.sql(query).pl().item():

@@ -7,9 +7,8 @@ another that all of them need.
 """
 # ruff: noqa: S608 - names and texts enter statements only through crmmining.tables.sql
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -17,13 +16,13 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from crmmining import calendars
-from crmmining.definitions import Catalogue, Process
-from crmmining.eventlog import Partition, standing
-from crmmining.eventlog.replacing import Replaced, appended, recoded
+from crmmining.definitions import Catalogue
 from crmmining.extract import Told, told_log
 from crmmining.extract.phases import census, forget, show
-from crmmining.extract.reading import Columns, columns_read
+from crmmining.extract.reading import Columns
+from crmmining.extract.renewing import Renewed, events_of, put_in
 from crmmining.extract.rows import AFTER, account, mute, places, revised, speaks
+from crmmining.refreshing.task import Reads, Task
 from crmmining.sources import Reading
 from crmmining.tables import RawTable, Tables
 from crmmining.tables.merging import Merge, read_changes
@@ -50,10 +49,10 @@ _DAY = timedelta(days=1)
 
 
 class Refreshed(NamedTuple):
-    """Tables and logs as they are now, and the account of what was done (columns `ACCOUNT`)."""
+    """Tables as they are now, what is new about logs, and the account of it all (columns `ACCOUNT`)."""
 
     tables: Tables
-    logs: dict[str, Told]
+    logs: dict[str, Renewed]
     account: pl.DataFrame
 
 
@@ -67,11 +66,13 @@ def refresh(
     reading: Reading,
     extracted_at: datetime | None,
     read: dict[str, Columns],
+    stored: bool = False,
 ) -> Refreshed:
     """Merge changes into the tables and bring `logs`, which are as of the clock, up to date.
 
-    `read` remembers which columns processes read. Raises `SourceError` and `DefinitionError`, and then leaves
-    the tables as they were.
+    Of logs that are `stored` only the cases that were told again are given, and of one whose cases are all
+    touched nothing. `read` remembers which columns processes read. Raises `SourceError` and
+    `DefinitionError`, and then leaves the tables as they were.
     """
     roots = {process.root for process in catalogue.processes.values()}
     with read_changes(
@@ -83,25 +84,13 @@ def refresh(
         if merge.new_tables:
             read.clear()
         try:
-            told, lines = work.finish(fresh)
+            told, lines = work.finish(fresh, stored=stored)
             calendars.read(fresh)  # impossible ones are refused while there is a way back
         except BaseException:
             merge.undo()
             forget(tables)
             raise
         return Refreshed(fresh, told, pl.concat([_table_lines(merge.account), lines]))
-
-
-@dataclass(kw_only=True)
-class _Task:
-    """What there is to do for the log of one process."""
-
-    process: Process
-    before: Told
-    part: Part
-    touched: pl.Series
-    reason: str | None = None  # why all cases are told again
-    also: dict[str, pl.Series] | None = None
 
 
 class _Refresh:
@@ -115,75 +104,45 @@ class _Refresh:
         self._stages = catalogue.stages
         none = pl.Series("id", [], dtype=pl.String)
         tables = merge.tables
+        processes = {name: process for name, process in catalogue.processes.items() if name in logs}
+        reads = Reads(tables, list(processes.values()), self._stages, read)
         self._tasks = {
-            name: _Task(
+            name: Task(
                 process=process,
                 before=logs[name],
                 part=Part(tables.spec, tables.columns, process.root, process.paths, none),
                 touched=none,
+                reads=reads,
             )
-            for name, process in catalogue.processes.items()
-            if name in logs
+            for name, process in processes.items()
         }
         self._census: dict[str, pl.DataFrame] = {}
-        self._read = read
 
     def prepare(self) -> None:
         """Find the cases that rows led to so far which go, or are replaced."""
-        moved, tables = self._merge.moved, self._merge.tables
-        gone = {name: [one.gone] for name, one in moved.items() if one.gone}
         for task in self._tasks.values():
-            task.reason = self._concerns_all(task)
-            if task.reason is None:
-                task.touched = touched(tables, task.part, gone)
-        if self._partly():
-            self._census = census(tables, self._tasks[next(iter(self._tasks))].process)
+            task.prepare(self._merge)
+        if partly := self._partly():
+            self._census = census(self._merge.tables, partly[0].process)
 
-    def finish(self, tables: Tables) -> tuple[dict[str, Told], pl.DataFrame]:
-        """The logs from the tables as they are now, and the account of what was done for each process."""
+    def finish(self, tables: Tables, *, stored: bool) -> tuple[dict[str, Renewed], pl.DataFrame]:
+        """What is new about the logs, from the tables as they are now, and the account of what was done."""
         forget(tables)
         if self._partly():
             self._compare(tables)
         if self._partly():
             self._find(tables)
-        logs = self._replace_cases(tables)
+        found = self._replace_cases(tables)
         for name, task in self._tasks.items():
-            if task.reason is not None:
-                logs[name] = self._anew(tables, task)
-        lines = [self._line(name, logs) for name in self._catalogue.processes]
-        return logs, pl.DataFrame(lines, schema=ACCOUNT, orient="row")
+            if not stored and task.reason is not None:
+                found[name] = self._anew(tables, task)
+            elif not stored and name in found:
+                found[name] = Renewed(put_in(task.before, found[name]), None)
+        lines = [self._line(name, found) for name in self._catalogue.processes]
+        return found, pl.DataFrame(lines, schema=ACCOUNT, orient="row")
 
-    def _partly(self) -> list[_Task]:
+    def _partly(self) -> list[Task]:
         return [task for task in self._tasks.values() if task.reason is None]
-
-    def _concerns_all(self, task: _Task) -> str | None:
-        """Why a change of rows concerns every case of a process; none where it does not."""
-        if self._merge.new_tables:
-            return f"{', '.join(self._merge.new_tables)} was not there before"
-        moved, paths = self._merge.moved, task.process.paths
-        every = [name for name in broadcast(paths) if name in moved]
-        if every := [name for name in every if self._matters(task.process, name)]:
-            return f"every case needs {', '.join(every)}"
-        if strays := [name for name in moved if name not in paths and _reads(task.process, name)]:
-            return f"no path leads from {', '.join(strays)} to the cases"
-        if not task.before.fates.traced:
-            return "events do not name their rows"
-        return None
-
-    def _matters(self, process: Process, name: str) -> bool:
-        """Whether a table that every case needs has changed in what the process reads of it."""
-        tables, one = self._merge.tables, self._merge.moved[name]
-        key = tables.spec.tables[name].key
-        if not one.gone or not one.fresh or key not in tables.columns[name]:
-            return True
-        if process.name not in self._read:
-            processes = [task.process for task in self._tasks.values()]
-            self._read |= columns_read(tables, processes, self._stages)
-        read = [column for column in tables.columns[name] if column in self._read[process.name][name]]
-        columns = ", ".join(identifier(column) for column in dict.fromkeys([key, *read]))
-        old, new = (f"SELECT {columns} FROM {relation}" for relation in (one.gone, one.fresh))
-        differ = f"SELECT count(*) FROM (({old} EXCEPT {new}) UNION ALL ({new} EXCEPT {old}))"
-        return bool(tables.connection.sql(differ).pl().item())
 
     def _compare(self, tables: Tables) -> None:
         """Look for what concerns every case in what is known of all records, and in the moment."""
@@ -199,9 +158,8 @@ class _Refresh:
         for one in self._partly():
             one.reason = reason
             if reason is None and after < until:
-                shown = newly_visible(tables, broadcast(one.process.paths), after, until)
-                shown = [name for name in shown if name not in self._merge.moved]
-                if shown:
+                asked = {name: one.read(name) for name in broadcast(one.process.paths)}
+                if shown := newly_visible(tables, asked, after, until):
                     one.reason = f"every case needs {', '.join(shown)}, where time has come"
 
     def _falls_due(
@@ -234,20 +192,13 @@ class _Refresh:
     def _find(self, tables: Tables) -> None:
         """Complete the touched cases, and note the rows to be looked at whatever they lead to."""
         after, until = self._window(tables)
-        moved = self._merge.moved
-        gone = {name: [one.gone] for name, one in moved.items() if one.gone}
-        fresh = {name: [one.fresh] for name, one in moved.items() if one.fresh}
-        paths = [task.part.paths for task in self._partly()]
-        names = {name for path in paths for name in path if name not in broadcast(path)} & set(tables.columns)
-        timely: dict[str, str] = {}
-        if after < until:
-            timely = due(tables, sorted(names), after, until, fresh)
-        rows = {
-            name: [*fresh.get(name, ()), *([timely[name]] if name in timely else [])]
-            for name in {*fresh, *timely}
-        }
+        timely = self._due(tables, after, until) if after < until else {}
         for task in self._partly():
-            mine = {name: relations for name, relations in rows.items() if name in task.part.paths}
+            gone, fresh = task.relations("gone"), task.relations("fresh")
+            mine = {
+                name: [*fresh.get(name, ()), *([timely[name]] if name in timely else [])]
+                for name in {*fresh, *timely} & set(task.part.paths)
+            }
             lost = task.before.fates.lost.filter(
                 (pl.col("reason") == AFTER) & (pl.col("at") > after) & (pl.col("at") <= until)
             )
@@ -261,10 +212,25 @@ class _Refresh:
             )
             known = {name: [*mine.get(name, ()), *gone.get(name, ())] for name in task.part.paths}
             task.also = kin(tables, task.part, known, places(tables, task.process))
-            if len(task.touched) > max(MANY, MOST * task.before.log.partitions[0].cases.height):
+            if len(task.touched) > max(MANY, MOST * task.before.log.sizes[0]):
                 task.reason = "more than half of the cases are touched"
 
-    def _no_longer(self, task: _Task, tables: Tables) -> pl.Series:
+    def _due(self, tables: Tables, after: datetime, until: datetime) -> dict[str, str]:
+        """Rows of tables that time has come for, in whatever any process reads."""
+        read: dict[str, set[str]] = {}
+        for task in self._partly():
+            every = broadcast(task.part.paths)
+            for name in task.part.paths:
+                if name not in every and name in tables.columns:
+                    read.setdefault(name, set()).update(task.read(name))
+        known = {
+            name: [one.fresh]
+            for name, one in self._merge.moved.items()
+            if one.fresh and one.differs.is_empty()  # of others some process may know nothing yet
+        }
+        return due(tables, read, after, until, known)
+
+    def _no_longer(self, task: Task, tables: Tables) -> pl.Series:
         """Cases with events that are not known yet at a clock which has gone back."""
         before, now = self._merge.tables.clock, tables.clock
         none = pl.Series("id", [], dtype=pl.String)
@@ -278,7 +244,7 @@ class _Refresh:
             found.append(one.cases["case_id"].gather(late).alias("id"))
         return pl.concat(found)
 
-    def _replace_cases(self, tables: Tables) -> dict[str, Told]:
+    def _replace_cases(self, tables: Tables) -> dict[str, Renewed]:
         """The logs in which only some cases are told again."""
         tasks = {task.process.name: task for task in self._partly()}
         moment = tables.clock
@@ -304,19 +270,19 @@ class _Refresh:
                 logs[name] = self._told_again(tables, task, fresh, looked_at[name])
         return logs
 
-    def _joint(self, tasks: Mapping[str, _Task], quiet: Mapping[str, pl.DataFrame]) -> Joint:
+    def _joint(self, tasks: Mapping[str, Task], quiet: Mapping[str, pl.DataFrame]) -> Joint:
         paths = {name: list(task.process.paths) for name, task in tasks.items()}
         return Joint(
             {name: replace(task.part, cases=task.touched) for name, task in tasks.items()},
-            {name: task.also or {} for name, task in tasks.items()},
+            {name: task.also for name, task in tasks.items()},
             {name: [paths[name][place] for place in found["name"]] for name, found in quiet.items()},
         )
 
-    def _seen(self, tables: Tables, task: _Task) -> pl.DataFrame:
+    def _seen(self, tables: Tables, task: Task) -> pl.DataFrame:
         """The rows of the process's own tables that are looked at again, or are gone: name, id."""
         found = [pl.DataFrame(schema={"name": pl.UInt16, "id": pl.String})]
         for table, place in places(tables, task.process).items():
-            one = self._merge.moved.get(table)
+            one = task.moved.get(table)
             noted = seen(task.process.name, table)
             keys = [tables.connection.sql(f"SELECT key FROM {noted}").pl()["key"]]
             if one is not None and one.gone:
@@ -325,49 +291,36 @@ class _Refresh:
             found.append(ids.to_frame().select(pl.lit(place, pl.UInt16).alias("name"), "id"))
         return pl.concat(found)
 
-    def _told_again(self, tables: Tables, task: _Task, fresh: Told, looked_at: pl.DataFrame) -> Told:
-        """The log with its touched cases replaced, and the fates of the rows that were looked at."""
+    def _told_again(self, tables: Tables, task: Task, fresh: Told, looked_at: pl.DataFrame) -> Renewed:
+        """The touched cases, and the fates of rows where those that were looked at have theirs."""
         before, log = task.before, fresh.log
-        (old,), (new,) = before.log.partitions, log.partitions
-        names, codes = appended(before.log.activities, log.activities)
-        merged = Replaced(old, task.touched, recoded(new, codes))
-        whole = Partition(merged.events, merged.cases, merged.values)
         number = counts(tables, places(tables, task.process), log.as_of)
         fates = revised(before.fates, looked_at, fresh.fates._replace(counts=number))
-        rows = account(tables, task.process, fates, whole.events.height)
-        return Told(
-            replace(
-                before.log,
-                as_of=log.as_of,
-                activities=names,
-                partitions=(whole,),
-                quality=rows,
-                off=log.off,
-                tracked=standing.tracked([whole]),
-            ),
-            fates,
-        )
+        left = before.log.sizes[1] - events_of(before.log.partitions, task.touched)
+        rows = account(tables, task.process, fates, left + log.sizes[1])
+        hidden = before.log.minimum_group
+        return Renewed(Told(replace(log, quality=rows, minimum_group=hidden), fates), task.touched)
 
-    def _still(self, tables: Tables, task: _Task, moment: datetime) -> Told:
-        """The log as it was, at another moment."""
+    def _still(self, tables: Tables, task: Task, moment: datetime) -> Renewed:
+        """No cases: the log is as it was, at another moment."""
         before = task.before
         fates = before.fates._replace(counts=counts(tables, places(tables, task.process), moment))
-        rows = account(tables, task.process, fates, before.log.partitions[0].events.height)
-        return Told(replace(before.log, as_of=moment, quality=rows), fates)
+        rows = account(tables, task.process, fates, before.log.sizes[1])
+        return Renewed(Told(replace(before.log.blank, as_of=moment, quality=rows), fates), task.touched)
 
-    def _anew(self, tables: Tables, task: _Task) -> Told:
-        moment = tables.clock
-        if moment is None:
-            return task.before
-        told = told_log(tables, task.process, moment, self._stages)
-        return Told(replace(told.log, minimum_group=task.before.log.minimum_group), told.fates)
+    def _anew(self, tables: Tables, task: Task) -> Renewed:
+        if tables.clock is None:
+            return Renewed(task.before, None)
+        told = told_log(tables, task.process, tables.clock, self._stages)
+        return Renewed(Told(replace(told.log, minimum_group=task.before.log.minimum_group), told.fates), None)
 
-    def _line(self, name: str, logs: Mapping[str, Told]) -> tuple[object, ...]:
+    def _line(self, name: str, found: Mapping[str, Renewed]) -> tuple[object, ...]:
         task, nothing = self._tasks.get(name), [None] * 5
         if task is None:
             return ("process", name, *nothing, 0, "none: not built yet")
         if task.reason is not None:
-            return ("process", name, *nothing, logs[name].log.cases.height, f"all: {task.reason}")
+            cases = found[name].told.log.sizes[0] if name in found else 0
+            return ("process", name, *nothing, cases, f"all: {task.reason}")
         return ("process", name, *nothing, len(task.touched), "cases" if len(task.touched) else "none")
 
     def _keys(self, tables: Tables, part: Part, table: str, relation: str) -> pl.Series:
@@ -375,13 +328,6 @@ class _Refresh:
             tables.connection.sql(f"SELECT {identifier(part.key(table))} FROM {relation}").pl().to_series()
         )
         return found.cast(pl.String)
-
-
-def _reads(process: Process, table: str) -> bool:
-    """Whether the SQL of a process itself names a table."""
-    text = re.sub(r"--[^\n]*|'[^']*'", " ", process.sql)
-    word = rf'"{table}"' if table.upper() in {"CASE", "GROUP", "USER"} else rf"\b{table}\b"
-    return re.search(word, text) is not None
 
 
 def _table_lines(moves: pl.DataFrame) -> pl.DataFrame:
