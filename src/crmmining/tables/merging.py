@@ -192,10 +192,8 @@ class Merge:
     def _quality(self, columns: Collection[str]) -> pl.DataFrame:
         """The account of all rows that ever came in."""
         before, con, parts = self.tables.quality, self.tables.connection, []
-        every = " UNION ALL ".join(
-            f"SELECT {literal(name)} AS name, count(*) AS used FROM crm.{identifier(name)}"
-            for name in self.settled
-        )
+        count = "SELECT {} AS name, count(*) AS used FROM crm.{}"
+        every = " UNION ALL ".join(count.format(literal(name), identifier(name)) for name in self.settled)
         used = dict(con.sql(every).pl().iter_rows()) if every else {}
         for name in columns:
             mine = before.filter(table=name)
