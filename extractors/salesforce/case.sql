@@ -2,6 +2,10 @@
 -- visible. Read `cases` first (what we know of each case). Then every table in turn: each of its rows has an activity or
 -- the reason why it tells none. `events` gathers the first, `unused` the second, `attributes` how attributes changed.
 
+-- Since when the entitlement clock of a case stands still; null while it runs.
+CREATE OR REPLACE TEMP MACRO still_since(is_stopped, since, created_at) AS
+CASE WHEN is_stopped AND coalesce(since, created_at) <= as_of() THEN coalesce(since, created_at) END;
+
 CREATE OR REPLACE TEMP VIEW cases AS
 SELECT
   c.Id AS case_id,
@@ -31,7 +35,7 @@ SELECT
   c.CurrencyIsoCode AS currency,
   c.AccountId AS account_id,
   c.ContactId AS contact_id,
-  CASE WHEN c.IsStopped AND s.since <= as_of() THEN s.since END AS stopped_since
+  still_since(c.IsStopped, c.StopStartDate, c.CreatedDate) AS stopped_since
 FROM living_cases AS c
 CROSS JOIN case_coverage AS k
 LEFT JOIN people AS h ON h.Id = c.OwnerId
@@ -39,8 +43,7 @@ LEFT JOIN Entitlement AS e ON e.Id = c.EntitlementId
 LEFT JOIN BusinessHours AS b ON b.Id = coalesce(c.BusinessHoursId, e.BusinessHoursId)
 LEFT JOIN RecordType AS t ON t.Id = c.RecordTypeId
 LEFT JOIN Product2 AS p ON p.Id = c.ProductId
-LEFT JOIN Account AS a ON a.Id = c.AccountId
-CROSS JOIN LATERAL (SELECT coalesce(c.StopStartDate, c.CreatedDate) AS since) AS s;
+LEFT JOIN Account AS a ON a.Id = c.AccountId;
 
 -- Which case a record belongs to: itself, or the one that it was merged into.
 CREATE OR REPLACE TEMP VIEW case_of AS
@@ -111,7 +114,8 @@ LEFT JOIN case_of AS o ON o.record_id = m.ParentId
 LEFT JOIN people AS w ON w.Id = m.CreatedById;
 
 -- CaseMilestone: IsViolated goes stale in extracts, so a violation is recomputed and happens at the target, which already
--- leaves out the time that was stopped. Completed at an unknown moment is neither in time nor late.
+-- leaves out the time that was stopped. Completed at an unknown moment is neither in time nor late; nor is one never
+-- completed whose case was closed just before the target, or whose clock had stood still since before it.
 CREATE OR REPLACE TEMP VIEW case_milestones AS
 WITH milestone AS (
   SELECT m.Id AS source_id, o.case_id, m.CaseId AS record_id, m.CreatedDate, m.IsDeleted,
@@ -121,11 +125,25 @@ WITH milestone AS (
   FROM CaseMilestone AS m
   LEFT JOIN case_of AS o ON o.record_id = m.CaseId
   LEFT JOIN MilestoneType AS t ON t.Id = m.MilestoneTypeId
+),
+turn AS (  -- the last closing or reopening of a case at each moment that has one
+  SELECT case_id AS turned_case, occurred_at AS turned_at,
+    arg_max(activity, (rank, seq, source_id)) = 'Close Case' AS is_closed
+  FROM case_moves
+  WHERE activity IN ('Close Case', 'Reopen Case')
+  GROUP BY ALL
+),
+standing AS (
+  SELECT m.*, coalesce(t.is_closed, FALSE)
+      OR coalesce(still_since(c.IsStopped, c.StopStartDate, c.CreatedDate) < m.target_at, FALSE) AS is_excused
+  FROM milestone AS m
+  ASOF LEFT JOIN turn AS t ON t.turned_case = m.case_id AND t.turned_at < m.target_at
+  LEFT JOIN living_cases AS c ON c.Id = m.case_id
 )
-SELECT * EXCLUDE IsDeleted, target_at <= as_of() AND NOT completed_somewhen AND coalesce(completed_at > target_at, TRUE)
-    AS is_violated,
+SELECT * EXCLUDE (IsDeleted, is_excused),
+  target_at <= as_of() AND NOT completed_somewhen AND coalesce(completed_at > target_at, NOT is_excused) AS is_violated,
   CASE WHEN IsDeleted THEN 'deleted' WHEN case_id IS NULL THEN 'of a deleted case' END AS reason
-FROM milestone;
+FROM standing;
 
 -- Task and Event.
 CREATE OR REPLACE TEMP VIEW case_touches AS

@@ -33,7 +33,7 @@ def withhold_cells(
     table: pl.DataFrame, minimum: int | None, *, by: Sequence[str], people: Sequence[str]
 ) -> pl.DataFrame:
     """A table of one row per cell of `by`, with nulls where a cell of `people` stands for too few cases."""
-    named = _naming(by, people)
+    named = naming(by, people)
     if minimum is None or not named:
         return table
     others = [word for word in by if word not in named]
@@ -53,7 +53,7 @@ def withhold_rows(
         return scorecard
     parts = []
     for (process,), rows in scorecard.partition_by("process", as_dict=True, maintain_order=True).items():
-        named = _naming(by, people.get(str(process), ()))
+        named = naming(by, people.get(str(process), ()))
         within = ["kpi", "part", "clock", "unit", "period_start", *(word for word in by if word not in named)]
         figures = [name for name in rows.select(cs.numeric()).columns if name not in by]
         parts.append(withhold(rows, minimum, people=named, within=within, figures=figures) if named else rows)
@@ -65,6 +65,6 @@ def withheld(scorecard: pl.DataFrame) -> dict[str, int]:
     return dict(scorecard.filter(pl.col("n").is_null()).group_by("process").len().sort("process").iter_rows())
 
 
-def _naming(by: Sequence[str], people: Sequence[str]) -> list[str]:
+def naming(by: Sequence[str], people: Sequence[str]) -> list[str]:
     """The segment words of `by` that name people, whatever their basis: owner, owner@created."""
     return [word for word in by if word.partition("@")[0] in people]

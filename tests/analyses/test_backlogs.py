@@ -120,6 +120,8 @@ def test_buckets_that_do_not_rise_are_refused(make_log: MakeLog, deal: Process) 
     for buckets in ([], [0, 3], [3, 3], [7, 1]):
         with pytest.raises(cm.CrmMiningError, match="rise from 1 on"):
             analyses.ageing(log, buckets=buckets)
+    with pytest.raises(cm.CrmMiningError, match=r"buckets is \[1\.5\], but must be whole numbers of days"):
+        analyses.ageing(log, buckets=[1.5])  # type: ignore[list-item]
     with pytest.raises(cm.UnknownNameError, match="activity set"):
         analyses.ageing(log)
     with pytest.raises(cm.UnknownNameError, match="period"):

@@ -53,6 +53,32 @@ def test_a_log_without_a_case(sample: cm.Crm, name: str) -> None:
     assert found.schema == ANSWERS[name](sample.event_log("case")).schema
 
 
+def test_a_zone_and_a_month_that_do_not_exist_are_refused(sample: cm.Crm) -> None:
+    log = sample.event_log("case")
+    with pytest.raises(
+        cm.CrmMiningError, match=r"^time_zone is 'Mars', but must be the name of an IANA time"
+    ):
+        analyses.sla(log, period="month", time_zone="Mars")
+    with pytest.raises(
+        cm.CrmMiningError, match=r"^fiscal_year_start is 13, but must be the number of a month"
+    ):
+        analyses.backlog(log, period="year", fiscal_year_start=13)
+
+
+def test_a_word_said_twice_counts_once(sample: cm.Crm) -> None:
+    log = sample.event_log("case")
+    asked: list[Callable[[Sequence[str]], pl.DataFrame]] = [
+        lambda by: analyses.sla(log, by=by),
+        lambda by: analyses.backlog(log, by=by, period="year"),
+        lambda by: analyses.ageing(log, by=by),
+        lambda by: analyses.first_time_right(log, by=by),
+        lambda by: analyses.waiting(log, by),
+        lambda by: analyses.workload(log, by=by),
+    ]
+    for ask in asked:
+        assert ask(["region", "region"]).equals(ask(["region"]))
+
+
 def test_the_room_has_a_public_name() -> None:
     assert cm.analyses is analyses
     assert "analyses" in dir(cm)

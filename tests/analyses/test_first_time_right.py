@@ -82,6 +82,21 @@ def test_a_reason_that_the_source_cannot_show_has_no_figures(write: Callable[...
     assert (told["milestone violated"], told["reopened"], told[None]) == (None, 0, 1)
 
 
+def test_without_a_history_nobody_knows_of_reopenings_and_handovers(write: Callable[..., object]) -> None:
+    closed = "500000000000001,2024-01-01 09:00,Closed,true,2024-01-02 09:00"
+    folder = write(Case=["Id,CreatedDate,Status,IsClosed,ClosedDate", closed])
+    found = analyses.first_time_right(cm.connect(str(folder)).event_log("case"))
+    assert found.select("reason", "cases", "only").rows() == [
+        (None, 0, None),  # whether the case was seen from its beginning is not known either
+        ("reopened", None, None),
+        ("handed over more than once", None, None),
+        ("ping-pong", None, None),
+        ("priority changed", None, None),
+        ("escalated", None, None),
+        ("milestone violated", None, None),
+    ]
+
+
 def test_a_kpi_without_reasons_is_refused(sample: cm.Crm) -> None:
     log = sample.event_log("case")
     for name in ("escalation_rate", "case_backlog"):

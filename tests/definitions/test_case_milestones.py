@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from .case_tables import ANA, tell
+from .case_tables import ANA, history, tell
 
 Extract = Callable[..., Any]
 Connection = duckdb.DuckDBPyConnection
@@ -62,6 +62,63 @@ def test_a_violation_is_recomputed_and_happens_at_the_target(
         ("01-04 09:00", "Complete Milestone", "CaseMilestone", "late, the flag is stale", "Resolution"),
         ("01-05 09:00", "Complete Milestone", "CaseMilestone", "stopped for two days", "Resolution"),
     ]
+
+
+def test_a_target_that_passes_while_the_case_is_closed_is_not_violated(
+    extract: Extract, connection: Connection
+) -> None:
+    rows = [
+        milestone("a closed at it", target="02 09:00"),
+        milestone("b closed before", target="03 09:00"),
+        milestone("c reopened at it", target="04 09:00"),
+        milestone("d open again", target="05 09:00"),
+        milestone("e closed for good at it", target="06 09:00"),
+        milestone("f closed for good", target="07 09:00"),
+        milestone("g completed late while closed", target="03 08:00", completed="03 08:30"),
+    ]
+    turns = history(
+        ("02 09:00", "Status", "Working", "Closed"),
+        ("04 09:00", "Status", "Closed", "Working"),
+        ("06 09:00", "Status", "Working", "Closed"),
+    )
+    tables = {"MilestoneType": TYPES, "CaseMilestone": [MILESTONE, *rows], "CaseHistory": turns}
+    told = tell(extract, connection, tables, as_of=LATER)
+    assert [row for row in told.events() if row[1] == "Violate Milestone"] == [
+        ("01-02 09:00", "Violate Milestone", "a closed at it"),
+        ("01-03 08:00", "Violate Milestone", "g completed late while closed"),
+        ("01-05 09:00", "Violate Milestone", "d open again"),
+        ("01-06 09:00", "Violate Milestone", "e closed for good at it"),
+    ]
+
+
+@pytest.mark.parametrize(("turns", "expected"), [(1, []), (2, ["m"]), (3, [])])
+def test_of_several_turns_in_one_moment_the_last_one_counts(
+    extract: Extract, connection: Connection, turns: int, expected: list[str]
+) -> None:
+    words = ["Working", "Closed", "Working", "Closed"]
+    told_of = history(*(("02 09:00", "Status", words[at], words[at + 1]) for at in range(turns)))
+    tables = {"CaseMilestone": [MILESTONE, milestone()], "CaseHistory": told_of}
+    told = tell(extract, connection, tables, as_of=LATER)
+    assert [row[2] for row in told.events() if row[1] == "Violate Milestone"] == expected
+
+
+@pytest.mark.parametrize(
+    ("stopped", "expected"),
+    [
+        ((True, "2024-01-03 08:59"), []),
+        ((True, None), []),  # since it was created
+        ((True, "2024-01-03 09:00"), ["m"]),
+        ((True, "2024-02-03 09:00"), ["m"]),  # it stood still later
+        ((False, "2024-01-03 08:59"), ["m"]),
+    ],
+)
+def test_a_target_that_passes_while_the_clock_stands_still_is_not_violated(
+    extract: Extract, connection: Connection, stopped: tuple[Any, Any], expected: list[str]
+) -> None:
+    case = ["Id CreatedDate Status IsStopped StopStartDate", ("C", "2024-01-01 09:00", "Working", *stopped)]
+    tables = {"Case": case, "CaseMilestone": [MILESTONE, milestone()]}
+    told = tell(extract, connection, tables, as_of=LATER)
+    assert [row[2] for row in told.events() if row[1] == "Violate Milestone"] == expected
 
 
 @pytest.mark.parametrize(

@@ -172,10 +172,15 @@ class Oracle:
         """Milestones one by one, each in the cell of its target."""
         facts = {fact["case_id"]: fact for fact in self.facts}
         population, rows = self.true_of(kpi.of), []
+        turns: dict[str, list[tuple[datetime, bool]]] = defaultdict(list)
+        for case, told_of in self.traces.items():
+            said = [(event.at, self.turns(event)) for event in told_of]
+            turns[case] = [(moment, closes) for moment, closes in said if closes is not None]
         for one in milestones_of(self.events, self.activities[kpi.start], self.activities[kpi.end]):
             fact = facts[one.case]
-            state, again = standing(one, fact, self.as_of)
-            if again != kpi.after_reopening or (kpi.milestone is not None and one.name != kpi.milestone):
+            state, again = standing(one, fact, self.as_of, turns[one.case])
+            named = kpi.milestone is None or (one.name or "").strip().lower() == kpi.milestone.strip().lower()
+            if again != kpi.after_reopening or not named:
                 continue
             own_time = min(at for at in (one.completed, one.target, self.as_of) if at is not None)
             rows.append((fact | {"in": one.case in population, "state": state, "own": own_time}, one.target))

@@ -1,6 +1,6 @@
 """Milestones of service levels, told naively: one by one, from the words of their definition."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -43,14 +43,22 @@ def milestones_of(
         )
 
 
-def standing(one: Milestone, case: dict[str, Any], as_of: datetime) -> tuple[str, bool]:
-    """Its state, and whether it started after the case was reopened."""
+def standing(
+    one: Milestone, case: dict[str, Any], as_of: datetime, turns: Sequence[tuple[datetime, bool]]
+) -> tuple[str, bool]:
+    """Its state, and whether it started after the case was reopened.
+
+    `turns` are the closings (true) and reopenings of its case in log order.
+    """
     reopened = case.get("reopened_at")
     again = bool(one.started and reopened and one.started >= reopened)
-    return _state(one, case, as_of), again
+    before = [closes for moment, closes in turns if one.target and moment < one.target]
+    return _state(one, case, as_of, closed_before=before[-1:] == [True]), again
 
 
-def _state(one: Milestone, case: dict[str, Any], as_of: datetime) -> str:  # noqa: PLR0911 - one per state
+def _state(  # noqa: PLR0911 - one per state
+    one: Milestone, case: dict[str, Any], as_of: datetime, *, closed_before: bool
+) -> str:
     started, target, completed = one.started, one.target, one.completed
     if started is None or (completed and not started <= completed <= as_of) or (target and target < started):
         return "faulty"
@@ -60,9 +68,11 @@ def _state(one: Milestone, case: dict[str, Any], as_of: datetime) -> str:  # noq
         return "met" if completed <= target else "violated"
     if one.somewhen:
         return "void"
-    if not case["open"]:
-        return "void" if case["outcome_at"] < target else "violated"
+    if closed_before:
+        return "void"
     stopped = case.get("stopped_since")
     if stopped and stopped < target:
-        return "stopped"
+        return "stopped" if case["open"] else "void"
+    if not case["open"]:
+        return "violated"
     return "running_late" if as_of >= target else "running"

@@ -13,7 +13,8 @@ from crmmining.definitions.waiting import RESPONSIBILITIES
 from crmmining.measure import Cut, measure
 from crmmining.tables import OrgSpec
 
-from .conftest import SERVICE, desk
+from ..conftest import log_of  # noqa: TID252 - of the folder above
+from .conftest import SERVICE, WORKING, desk
 
 WAITS = {  # hours in and off
     "reopened": {
@@ -101,6 +102,36 @@ def test_people_stand_for_enough_cases(service_log: cm.EventLog) -> None:
     assert few.filter(owner="Ken")["elapsed"].null_count() == 3
     assert eva["cases"].to_list() == [3]  # paused, handed, cut off
     assert few.columns == analyses.waiting(service_log, per="owner").columns
+
+
+def test_what_is_withheld_does_not_follow_from_the_shares() -> None:
+    owners = {"a": "Ann", "b": "Ann", "c": "Ann", "d": "Bob", "e": "Bob"}
+    log = log_of(
+        [(case, "Create", 1) for case in owners],
+        {case: WORKING | {"owner": owner} for case, owner in owners.items()},
+        process=SERVICE,
+        changes=[("a", "status", 1, "Working"), ("a", "status", 2, "On Hold")],
+        as_of=3,
+    )
+    log = replace(log, tracked=log.tracked | {"queue"})
+
+    def cases(minimum: int, **asked: object) -> list[tuple[object, ...]]:
+        found = analyses.waiting(replace(log, minimum_group=minimum), **asked)  # type: ignore[arg-type]
+        shown = found["share"].is_not_null()
+        assert shown.equals(found["cases"].is_not_null(), check_names=False)
+        return found.sort("owner", "responsibility").select("owner", "responsibility", "cases").rows()
+
+    for asked in ({"by": ["owner"]}, {"per": "owner"}):
+        assert cases(1, **asked) == [("Ann", "on_hold", 1), ("Ann", "untouched", 3), ("Bob", "untouched", 2)]
+    # Ann's one case on hold: 1 less the share of her others
+    assert cases(2, by=["owner"])[:2] == [("Ann", "on_hold", None), ("Ann", "untouched", None)]
+    assert cases(2, by=["owner"])[2] == ("Bob", "untouched", 2)
+    # here all shares are 1 together: one more goes, the smallest
+    assert cases(2, per="owner") == [
+        ("Ann", "on_hold", None),
+        ("Ann", "untouched", 3),
+        ("Bob", "untouched", None),
+    ]
 
 
 def test_what_was_never_tracked_is_unknown(service_log: cm.EventLog) -> None:

@@ -89,7 +89,8 @@ def ageing(
     [(0, 7, 3), (7, 30, 4), (30, None, 8)]
     """
     edges = [0, *buckets]
-    if not buckets or any(high <= low for low, high in pairwise(edges)):
+    whole = all(isinstance(edge, int) for edge in edges)
+    if not buckets or not whole or any(high <= low for low, high in pairwise(edges)):
         raise CrmMiningError(
             f"buckets is {list(buckets)}, but must be whole numbers of days that rise from 1 on"
         )

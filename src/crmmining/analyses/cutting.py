@@ -3,14 +3,25 @@
 from collections.abc import Sequence
 
 import polars as pl
+from pydantic import ValidationError
 
 from crmmining import disclosure
 from crmmining.definitions.segments import NOW
-from crmmining.errors import UnknownNameError
+from crmmining.errors import CrmMiningError, UnknownNameError
 from crmmining.eventlog import EventLog
 from crmmining.measure import Cut
 from crmmining.periods import PERIODS, Period
 from crmmining.tables import OrgSpec
+
+_MUST = {
+    "time_zone": "the name of an IANA time zone such as 'Europe/Berlin'",
+    "fiscal_year_start": "the number of a month, 1 to 12",
+}
+
+
+def words_of(by: Sequence[str]) -> tuple[str, ...]:
+    """The segment words asked for, each once; a text is one word."""
+    return (by,) if isinstance(by, str) else tuple(dict.fromkeys(by))
 
 
 def cut_of(
@@ -22,14 +33,23 @@ def cut_of(
     time_zone: str = "UTC",
     fiscal_year_start: int = 1,
 ) -> Cut:
-    """The cut by segment words and a period; raises `UnknownNameError` for words and periods nobody knows."""
-    words = (by,) if isinstance(by, str) else tuple(by)
+    """The cut by segment words, each once, and a period.
+
+    Raises `UnknownNameError` for words and periods nobody knows, `CrmMiningError` for what is no time zone or
+    no month.
+    """
+    words = words_of(by)
     for word in words:
         if log.segment(word, basis).column is None:
             raise UnknownNameError("segment", word, log.process.segments)
     if period is not None and period not in PERIODS:
         raise UnknownNameError("period", period, PERIODS)
-    org = OrgSpec(time_zone=time_zone, fiscal_year_start=fiscal_year_start)
+    try:
+        org = OrgSpec(time_zone=time_zone, fiscal_year_start=fiscal_year_start)
+    except ValidationError as error:
+        named = [(str(fault["loc"][0]), fault["input"]) for fault in error.errors()]
+        faults = [f"{name} is {stated!r}, but must be {_MUST[name]}" for name, stated in named]
+        raise CrmMiningError("; ".join(faults)) from error
     return Cut(org, words, period, basis=basis)
 
 

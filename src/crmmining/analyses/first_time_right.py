@@ -11,6 +11,7 @@ from crmmining.definitions import read_catalogue
 from crmmining.definitions.kpi import Kpi, Share
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
+from crmmining.kernels.handovers import COUNTS
 from crmmining.kernels.merge import add
 
 KPI: Final = "first_time_right"
@@ -81,7 +82,10 @@ def first_time_right(log: EventLog, *, by: Sequence[str] = (), kpi: Kpi | None =
 
 
 def _is_off(log: EventLog, text: str) -> bool:
-    """Whether a condition asks for a milestone that the source cannot show."""
+    """Whether a condition asks for a milestone, reopenings or owners that the source cannot show."""
     words = pl.sql_expr(text).meta.root_names()
     off = {entry.split("'")[1] for entry in log.off if entry.startswith("milestone '")}
-    return any(word.rsplit("_", 1)[0] in off for word in words)
+    facts = set(COUNTS) if "owner_changed" in off else set()
+    if log.process.reopens and off.issuperset(log.process.reopens):
+        facts.add("reopens")
+    return any(word in facts or word.rsplit("_", 1)[0] in off for word in words)

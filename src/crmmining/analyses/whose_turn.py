@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from crmmining import disclosure, summaries
+from crmmining.analyses.cutting import words_of
 from crmmining.definitions.segments import NOW
 from crmmining.definitions.waiting import RESPONSIBILITIES
 from crmmining.errors import CrmMiningError, UnknownNameError
@@ -65,7 +66,7 @@ def waiting(log: EventLog, by: Sequence[str] = (), *, per: str | None = None) ->
     [('closed_before_reopening', 37, 0.015), ('with_customer', 227, 0.069), ('in_queue', 354, 0.386)]
     """
     turns.stated(log.process)
-    asked = _Asked.of(log, (by,) if isinstance(by, str) else tuple(by), per)
+    asked = _Asked.of(log, words_of(by), per)
     total = summaries.add(log.each(asked.tallied), asked.keys)
     counts = total.counts.select(*asked.keys, hits="cases")
     known = summaries.with_values(summaries.Tally(counts, total.values), asked.keys, "median")
@@ -138,12 +139,27 @@ class _Asked:
         return summaries.Tally(counts, values)
 
     def shown(self, found: pl.DataFrame, log: EventLog) -> pl.DataFrame:
-        """The table under the names people use, without figures of people that stand for too few cases."""
+        """The table under the names people use, without figures of people that stand for too few cases.
+
+        The shares of a cell of `by` are 1 together, so that one withheld alone follows from the others: of a
+        cell that names people all go then; where only `per` names them, what a cell of `by` withholds stands
+        for cases enough as well.
+        """
         table = self.cells.named(found).with_columns(_named("responsibility"))
         cells = table.columns[: len(self.keys)]
+        people, minimum = log.process.people, log.minimum_group
+        if minimum is None or not disclosure.naming(cells, people):
+            return table
+        whole, parts = cells[: len(self.cells.by)], cells[len(self.cells.by) :]
         counted = table.with_columns(n=pl.col("cases"))
-        kept = disclosure.withhold_cells(counted, log.minimum_group, by=cells, people=log.process.people)
-        return kept.drop("n")
+        gone = disclosure.withhold_cells(counted, minimum, by=cells, people=people)["n"].is_null()
+        if disclosure.naming(whole, people):
+            gone = table.select(*whole, gone=gone).select(pl.col("gone").any().over(whole)).to_series()
+        else:
+            also = disclosure.withhold(counted, minimum, people=parts, within=whole, figures=["n"])
+            gone |= also["n"].is_null()
+        figures = [name for name in table.columns if name not in cells]
+        return table.with_columns(pl.when(~gone).then(pl.col(name)).alias(name) for name in figures)
 
 
 def _per_case(log: EventLog) -> pl.DataFrame:

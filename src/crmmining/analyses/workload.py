@@ -8,6 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from crmmining import disclosure
+from crmmining.analyses.cutting import words_of
 from crmmining.analyses.weeks import zone
 from crmmining.definitions.segments import EVENT
 from crmmining.errors import UnknownNameError
@@ -65,7 +66,7 @@ def workload(
     >>> found["arrivals"].sum(), found.height % 168
     (416, 0)
     """
-    words = (by,) if isinstance(by, str) else tuple(by)
+    words = words_of(by)
     for word in words:
         if log.segment(word, EVENT).column is None:
             raise UnknownNameError("segment", word, log.process.segments)

@@ -1,9 +1,11 @@
 """Milestones of cases: a row for each, from the events that tell its start and its completion."""
 
+from datetime import timedelta
+
 import polars as pl
 
 from crmmining.eventlog.log import EventLog
-from crmmining.kernels import milestones, sla
+from crmmining.kernels import milestones, sla, waiting
 
 
 def of_partition(
@@ -46,17 +48,23 @@ def of_partition(
         pl.col("completed_unknown").fill_null(value=False),
         pl.min_horizontal("completed_at", "target_at", now).alias("occurred_at"),
     ).sort("case_ix", "started_at", "source_id")
-    return sla.states(rows, _cases(log), now)
+    ends, reopens = (
+        [code for word in words for code in log.codes(word)]
+        for words in (log.process.ends, log.process.reopens)
+    )
+    turns = part.among([*ends, *reopens], "case_ix", "activity", "occurred_at")
+    before = rows.select("case_ix", at=pl.col("target_at") - timedelta(microseconds=1))
+    closed = pl.Series("closed_before", waiting.in_force(turns, before, ends, reopens), dtype=pl.Boolean)
+    return sla.states(rows.with_columns(closed), _cases(log, reopens), now).drop("closed_before")
 
 
-def _cases(log: EventLog) -> pl.DataFrame:
-    """What milestones ask of their cases, in order: open, closed_at, reopened_at, stopped_since."""
+def _cases(log: EventLog, reopens: list[int]) -> pl.DataFrame:
+    """What milestones ask of their cases, in order: open, reopened_at, stopped_since."""
     part = log.only
-    reopens = [code for word in log.process.reopens for code in log.codes(word)]
     events = part.columns("case_ix", "activity", "occurred_at")
     again = milestones.instants(events, {"reopened": reopens}).select("case_ix", "reopened_at")
     known = "stopped_since" in part.blank.cases.columns
     stopped = pl.col("stopped_since") if known else pl.lit(None, sla.INSTANT).alias("stopped_since")
-    asked = ["case_ix", "open", "outcome_at", *(["stopped_since"] if known else [])]
+    asked = ["case_ix", "open", *(["stopped_since"] if known else [])]
     cases = part.of_cases(*asked).join(again, on="case_ix", how="left", maintain_order="left")
-    return cases.select("open", "reopened_at", stopped, closed_at="outcome_at")
+    return cases.select("open", "reopened_at", stopped)

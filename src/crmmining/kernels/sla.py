@@ -11,29 +11,32 @@ INSTANT: Final = pl.Datetime("us", "UTC")
 def states(milestones: pl.DataFrame, cases: pl.DataFrame, now: pl.Expr) -> pl.DataFrame:
     """Say how milestones stand at the moment `now` (Datetime UTC), row by row: those given and three columns.
 
-    `milestones`: case_ix, started_at, target_at, completed_at (Datetime UTC; null: not on record) and
-    completed_unknown (Boolean: completed, nothing tells when). Row i of `cases` is case_ix i: open,
-    closed_at (of the closing in force; null while open), reopened_at (first) and stopped_since (null: the
-    clock runs). A target is as the CRM extracted it: it already leaves out what was stopped. It has passed at
-    its very instant, unless the milestone is completed then.
+    `milestones`: case_ix, started_at, target_at, completed_at (Datetime UTC; null: not on record),
+    completed_unknown (Boolean: completed, nothing tells when) and closed_before (Boolean: the case was closed
+    just before the target, whatever became of it later; where the target lies ahead: it is closed now). Row i
+    of `cases` is case_ix i: open, reopened_at (first) and stopped_since (null: the clock runs). A target is
+    as the CRM extracted it: it already leaves out what was stopped. It has passed at its very instant, unless
+    the milestone is completed then; a case closed at that instant is closed late.
 
     `state` (String) is the first that holds: `faulty` (times that cannot be: no start, completed before it or
-    after `as_of`, a target before it), `void` (no target, completed at an unknown moment, or the case closed
-    before the target), `met`, `violated` (completed late, or the case closed late without it), `stopped`
-    (since before the target), `running_late`, `running`. `reason` (String) says why it is faulty, void or
-    violated. `after_reopening` (Boolean): started at or after the first reopening.
+    after `as_of`, a target before it), `void` (no target, or completed at an unknown moment), `met`,
+    `violated` (completed late), `void` (the case was closed before the target, or is closed and its clock had
+    stood still since before the target), `violated` (the case is closed, without it), `stopped` (since before
+    the target), `running_late`, `running`. `reason` (String) says why it is faulty, void or violated.
+    `after_reopening` (Boolean): started at or after the first reopening.
 
     >>> from datetime import UTC, datetime
     >>> may = [datetime(2026, 5, day, tzinfo=UTC) for day in (1, 3, 2)]
     >>> times = dict(zip(["started_at", "target_at", "completed_at"], may))
-    >>> one = pl.DataFrame({"case_ix": 0, **times, "completed_unknown": False})
+    >>> one = pl.DataFrame({"case_ix": 0, **times, "completed_unknown": False, "closed_before": False})
     >>> never = pl.lit(None, INSTANT)
-    >>> case = pl.select(open=True, closed_at=never, reopened_at=never, stopped_since=never)
+    >>> case = pl.select(open=True, reopened_at=never, stopped_since=never)
     >>> states(one, case, pl.lit(may[1], INSTANT))["state"].item()
     'met'
     """
-    own = cases.select("open", "closed_at", "reopened_at", "stopped_since")[milestones["case_ix"]]
+    own = cases.select("open", "reopened_at", "stopped_since")[milestones["case_ix"]]
     started, target, done = pl.col("started_at"), pl.col("target_at"), pl.col("completed_at")
+    still = (pl.col("stopped_since") < target).fill_null(value=False)
     rules = [
         (started.is_null(), "faulty", "no start on record"),
         (done < started, "faulty", "completed before its start"),
@@ -43,9 +46,10 @@ def states(milestones: pl.DataFrame, cases: pl.DataFrame, now: pl.Expr) -> pl.Da
         (pl.col("completed_unknown") & done.is_null(), "void", "completed at an unknown moment"),
         (done <= target, "met", None),
         (done > target, "violated", "completed late"),
-        (~pl.col("open") & (pl.col("closed_at") < target), "void", "closed before its target"),
+        (pl.col("closed_before"), "void", "closed before its target"),
+        (~pl.col("open") & still, "void", "closed while its clock stood still"),
         (~pl.col("open"), "violated", "closed late without it"),
-        (pl.col("stopped_since") < target, "stopped", None),
+        (still, "stopped", None),
         (target <= now, "running_late", None),
     ]
     state: pl.Expr = pl.lit("running")

@@ -60,14 +60,24 @@ def flags(events: pl.DataFrame, marks: Marks, spans: pl.DataFrame) -> pl.DataFra
     at = spans.select("case_ix", at="start")
     return pl.DataFrame(
         {
-            "closed": _after(events, at, marks.ends, marks.reopens),
-            "touched": _after(events, at, marks.touches, marks.assigned),
+            "closed": in_force(events, at, marks.ends, marks.reopens),
+            "touched": in_force(events, at, marks.touches, marks.assigned),
         }
     )
 
 
-def _after(events: pl.DataFrame, at: pl.DataFrame, sets: Collection[int], clears: Collection[int]) -> Flags:
-    """Whether the last event of the two sets was of the first; what is in both clears."""
+def in_force(events: pl.DataFrame, at: pl.DataFrame, sets: Collection[int], clears: Collection[int]) -> Flags:
+    """Say whether the last event of the two sets, at each of `at`, was of the first; what is in both clears.
+
+    `events` (`case_ix`, `activity`, `occurred_at`) are in log order, `at` (`case_ix`, `at`) may be in any. An
+    event at that very moment has happened; before any of the case, and at no moment (null), it is false.
+
+    >>> from datetime import UTC, datetime
+    >>> may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+    >>> events = pl.DataFrame({"case_ix": [0, 0], "activity": [3, 4], "occurred_at": [may, june]})
+    >>> in_force(events, pl.DataFrame({"case_ix": [0, 0], "at": [june, may]}), [3], [4]).tolist()
+    [False, True]
+    """
     sets = set(sets) - set(clears)
     told = events.filter(pl.col("activity").is_in([*sets, *clears]))
     place = last_rows(told.select("case_ix", at="occurred_at"), at)

@@ -31,7 +31,8 @@ def service_levels(log: EventLog, kpi: Sla, cut: Cut) -> Tally:
     """How many milestones of a partition are in time: decided ones count, void and faulty ones do not."""
     rows = sla.of_partition(log, kpi.start, kpi.end).filter(after_reopening=kpi.after_reopening)
     if kpi.milestone is not None:
-        rows = rows.filter(milestone=kpi.milestone)
+        name = pl.col("milestone").cast(pl.String).str.strip_chars().str.to_lowercase()
+        rows = rows.filter(name == kpi.milestone.strip().lower())
     rows = cut.window(rows, pl.col("target_at"))
     whole = log.only.cases.select("truncated", within=pl.lit(value=True))
     if kpi.of is not None:

@@ -182,7 +182,23 @@ def of_touches(
     return touched
 
 
-def milestones(tables: Tables, lives: Lives, as_of: datetime) -> list[Event]:
+def never_due(case: Row, target: datetime, told_before: list[Event], as_of: datetime) -> bool:
+    """Whether a case was closed just before a target, or its clock had stopped before it."""
+    turns = [
+        event
+        for event in told_before
+        if event.case_id == case["Id"]
+        and event.activity in {"Close Case", "Reopen Case"}
+        and event.occurred_at < target
+    ]
+    last = max(turns, key=lambda e: (e.occurred_at, e.rank, e.seq, e.source_id), default=None)
+    if last is not None and last.activity == "Close Case":
+        return True
+    stopped = at(case, "StopStartDate") or created(case)
+    return flag(case.get("IsStopped")) is True and stopped <= as_of and stopped < target
+
+
+def milestones(tables: Tables, lives: Lives, told_before: list[Event], as_of: datetime) -> list[Event]:
     found = []
     for row in tables.get("CaseMilestone", []):
         case, key = lives.case(row["CaseId"]), row["Id"]
@@ -194,9 +210,14 @@ def milestones(tables: Tables, lives: Lives, as_of: datetime) -> list[Event]:
         until_due = (target - start).total_seconds() if target and start else None
         if done and done <= as_of:
             times.append(("Complete Milestone", done, 170))
-        late = (done > target or done > as_of) if done and target else not flag(row.get("IsCompleted"))
-        if target and target <= as_of and late:
-            times.append(("Violate Milestone", target, 160))
+        if target and target <= as_of:
+            if done and done <= as_of:
+                late = done > target
+            else:
+                late = bool(done) or not flag(row.get("IsCompleted"))
+                late = late and not never_due(lives.rows[case], target, told_before, as_of)
+            if late:
+                times.append(("Violate Milestone", target, 160))
         found += [
             Event(
                 case,
@@ -295,7 +316,7 @@ def events(tables: Tables, as_of: datetime) -> list[Event]:
                       rank=rank, seq=change.seq)
             )  # fmt: skip
     found += messages(tables, lives)
-    found += milestones(tables, lives, as_of)
+    found += milestones(tables, lives, found, as_of)
     for row in tables.get("CaseSolution", []):
         case = lives.case(row["CaseId"])
         if case and not deleted(row):
