@@ -57,7 +57,8 @@ def test_by_hand() -> None:
         ("b", 1, 1, 0, 10 * day, 0 * day, 1.0),
         (None, 1, 0, 0, 1 * day, 3 * day, None),
     ]
-    assert found["shrunk"].null_count() == 3  # two accounts tell nothing of how accounts differ
+    for name in ("shrunk", "low", "high", "overall", "distinct", "rank"):
+        assert found[name].null_count() == 3  # two accounts tell nothing of how accounts differ
 
 
 def test_what_is_on_neither_side() -> None:
@@ -106,6 +107,18 @@ def test_slow_and_quick_ones_among_many() -> None:
     assert cut.equals(found)
 
 
+def test_few_accounts_with_hardly_more_than_one_case_each_say_nothing() -> None:
+    lives: dict[str, tuple[str | None, float, float, float | None]] = {
+        "0": ("a", 2, 2, 12),
+        "1": ("a", 2, 2, 12),  # never parked, both of them
+        **{name: (name, 2, 3 + place, 12) for place, name in enumerate("bcdef")},
+    }
+    found = analyses.customers(parked(lives))
+    assert found.select("account_id", "cases").rows()[:2] == [("a", 2), ("b", 1)]
+    assert found["share"].to_list()[:2] == [0, pytest.approx(1 / 11)]
+    assert found["distinct"].null_count() == found["rank"].null_count() == 6
+
+
 def test_business_time() -> None:
     log = parked({"1": ("a", 2, 4, 5)})  # Monday to Friday, parked on Tuesday and Wednesday
     with pytest.raises(cm.CrmMiningError, match="there is no business time"):
@@ -122,6 +135,8 @@ def test_errors(sample: cm.Crm) -> None:
         analyses.customers(log_of([("1", "Create", 1)], {"1": {"account_id": "a"}}, process=mute))
     with pytest.raises(cm.CrmMiningError, match="have no account"):
         analyses.customers(log_of([("1", "Create", 1)], process=PARKED))
+    with pytest.raises(cm.CrmMiningError, match=r"'deal' does not say when .* values of 'region' .* overlay"):
+        analyses.customers(log_of([("1", "Create", 1)], {"1": {"account_id": "a"}}))
     log = sample.event_log("case")
     with pytest.raises(cm.UnknownNameError, match="unknown clock 'biz'"):
         analyses.customers(log, clock="biz")  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pandas as pd  # type: ignore[import-untyped]
 import polars as pl
 import pytest
 from statsmodels.tsa.exponential_smoothing.ets import ETSModel
-from tests.conftest import day, log_of
+from tests.conftest import DEAL, day, log_of
 
 import crmmining as cm
 from crmmining import analyses
@@ -117,6 +117,53 @@ def test_intervals_are_those_of_many_simulated_paths(monkeypatch: pytest.MonkeyP
         assert found["waiting"].deviation[week] == pytest.approx(waiting.std(), rel=0.1)  # to first order
 
 
+def worked_off(arrivals: list[int], capacity: int) -> Series:
+    """Weeks in which a team completes what there is to do, but not more than `capacity`."""
+    done, left, before = [], [], 0
+    for came in arrivals:
+        done.append(min(capacity, before + came))
+        before += came - done[-1]
+        left.append(before)
+    first = date(2024, 1, 1)
+    return Series(
+        [first + week * weeks.WEEK for week in range(len(arrivals))],
+        *(np.array(values, dtype=np.float64) for values in (arrivals, done, left)),
+    )
+
+
+DICE = np.random.default_rng(8)
+PASTS = {
+    "less comes than can be done": worked_off([*[12] * 20, *[6] * 16], 10),
+    "less and less": worked_off([*range(60, 0, -1), *[0] * 5], 30),
+    "nothing comes any more": worked_off([*[10, 14] * 15, *[0] * 4], 11),
+    "chance": worked_off(DICE.poisson(9, 80).tolist(), 10),
+    "too much": worked_off(DICE.poisson(12, 80).tolist(), 10),
+    "one at times": worked_off(DICE.poisson(0.3, 80).tolist(), 1),
+}
+
+
+@pytest.mark.parametrize("name", PASTS)
+def test_the_backlog_is_what_was_open_and_came_less_what_was_done(name: str) -> None:
+    past = PASTS[name]
+    found = pl.concat(forecasts.rows(forecasts.ahead(past, 12), past.weeks[-1], 0.95))
+    told = {figure: found.filter(figure=figure)["value"].to_numpy() for figure in forecasts.UNITS}
+    before = np.concatenate([past.open[-1:], told["backlog"][:-1]])
+    to_do = before + told["arrivals"]
+    assert told["backlog"] == pytest.approx(to_do - told["completions"], abs=1e-9)
+    assert (told["completions"] <= to_do).all()
+    for figure in ("arrivals", "completions", "backlog"):
+        assert (told[figure] >= 0).all()
+
+
+def test_a_backlog_of_nothing_is_no_certainty() -> None:
+    past = PASTS["less comes than can be done"]
+    found = pl.concat(forecasts.rows(forecasts.ahead(past, 8), past.weeks[-1], 0.95))
+    last = found.filter(figure="backlog", horizon=8).row(0, named=True)
+    assert past.open[-4:].tolist() == [0, 0, 0, 0]
+    assert last["value"] == 0
+    assert last["high"] > 1
+
+
 def test_what_is_left_of_an_error_is_what_the_library_says() -> None:
     arrivals = np.random.default_rng(5).poisson(20 + np.arange(60) / 2).astype(np.float64)
     means, response, _ = forecasts._smoothed(arrivals, 5)
@@ -156,6 +203,25 @@ def test_a_forecast_beats_a_naive_one_where_there_is_something_to_learn() -> Non
     assert found.filter(figure="completions", method="model")["mase"].item() < 1
 
 
+def test_where_nothing_ends_nothing_is_waited_for() -> None:
+    endless = DEAL.model_copy(update={"ends": (), "reopens": ()})
+    events = [
+        (f"{week}-{case}", "Create", 1 + 7 * week + 0.1 * case)
+        for week in range(90)
+        for case in range(1 + week % 3)
+    ]
+    log = log_of(events, process=endless, as_of=1 + 7 * 90)
+    coming = analyses.forecast(log, weeks=2)
+    assert coming.filter(figure="completions")["value"].to_list() == [0, 0]
+    assert coming.filter(figure="waiting")["value"].to_list() == [None, None]
+    found = analyses.backtest(log, weeks=1, origins=3)
+    assert found["figure"].unique(maintain_order=True).to_list() == ["arrivals", "completions", "backlog"]
+    done = found.filter(figure="completions")
+    assert done.select("method", "n", "mae", "mase", "coverage", "width").rows() == [
+        (method, 3, 0, None, 1, 0) for method in ("model", "naive", "seasonal")
+    ]
+
+
 def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         cm.CrmMiningError, match="holds 20 full weeks, too few to learn from: a forecast needs 26"
@@ -165,6 +231,11 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         analyses.backtest(steady([1] * 30))
     with pytest.raises(cm.CrmMiningError, match="weeks is 0"):
         analyses.forecast(steady([1] * 30), weeks=0)
+    with pytest.raises(cm.CrmMiningError, match=r"weeks is 1\.5, but must be a whole number, 1 or more"):
+        analyses.forecast(steady([1] * 30), weeks=1.5)  # type: ignore[arg-type]
+    with pytest.raises(cm.CrmMiningError, match=r"origins is 2\.0, but must be a whole number"):
+        analyses.backtest(steady([1] * 40), origins=2.0)  # type: ignore[arg-type]
+    assert analyses.forecast(steady([1] * 30), weeks=np.int64(1)).height == 4  # type: ignore[arg-type]
     with pytest.raises(cm.CrmMiningError, match="level is 95"):
         analyses.forecast(steady([1] * 30), level=95)
     with pytest.raises(cm.CrmMiningError, match="origins is 0"):

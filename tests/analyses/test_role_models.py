@@ -85,6 +85,35 @@ def test_what_was_recorded_later_was_not_known() -> None:
     assert told(asked(replace(log, partitions=(later,))), "touched") == [("0", 3, 0, 3), ("1", 2, 0, 2)]
 
 
+def test_a_first_response_that_a_later_answer_takes_back_was_none() -> None:
+    words = {"responded": ("First Response",), "replied": ("First Response", "Reply"), "kept": ("Complete",)}
+    activity = DEAL.activities["Call"]
+    process = DEAL.model_copy(
+        update={
+            "milestones": {**DEAL.milestones, **words},
+            "activities": {
+                **DEAL.activities,
+                **dict.fromkeys(("First Response", "Reply", "Complete"), activity),
+            },
+        }
+    )
+    events: list[tuple[str, str, float]] = [
+        *[(case, name, at) for case in "abcd" for name, at in (("Create", 1.0), ("Win", 3.0))],
+        ("a", "Complete", 1.5), ("a", "First Response", 1.5),  # of one row, and no answer later
+        ("b", "Complete", 1.5), ("b", "First Response", 2.5),  # an answer has taken its place since
+        ("c", "First Response", 1.5), ("c", "Reply", 1.6),
+    ]  # fmt: skip
+    log = log_of(events, process=process, as_of=30)
+    (part,) = log.partitions
+    of_milestone = pl.col("occurred_at").eq(day(1.5)) & (pl.col("case_ix") < 2)
+    row = pl.when(of_milestone).then(pl.lit("milestone")).otherwise(pl.int_range(pl.len()).cast(pl.String))
+    rows = type(part)(part.events.with_columns(source_id=row), part.cases, part.values)
+    found = asked(replace(log, partitions=(rows,)))
+    assert "responded" not in found["trait"].to_list()
+    assert told(found, "replied") == [("0", 3, 0, 3), ("2 or more", 1, 0, 1)]
+    assert told(found, "kept") == [("0", 2, 0, 2), ("1", 2, 0, 2)]
+
+
 def test_small_values_stand_together() -> None:
     regions = ["a"] * 5 + ["b"] * 4 + ["c"] * 2 + ["d"]
     events = [(f"{n:02}", name, at) for n in range(12) for name, at in (("Create", 1), ("Win", 3))]

@@ -93,3 +93,18 @@ def test_unknown_words() -> None:
         analyses.workload(log_of(EVENTS), by=[], time_zone="Mars")
     with pytest.raises(cm.CrmMiningError, match="'soon' is no moment"):
         analyses.workload(log_of(EVENTS), by=[], since="soon")
+
+
+def test_a_window_that_ends_before_it_begins() -> None:
+    log = log_of(EVENTS, REGIONS, as_of=15)
+    with pytest.raises(
+        cm.CrmMiningError, match=r"since is 2024-01-08T.*Z, but must lie before 2024-01-01T.*until"
+    ):
+        analyses.workload(log, by="region", since="2024-01-08", until="2024-01-01")
+    with pytest.raises(
+        cm.CrmMiningError, match="since is 2024-01-08T00:00:00Z, but must lie before 2024-01-08T"
+    ):
+        analyses.workload(log, by="region", since="2024-01-08", until="2024-01-08")
+    with pytest.raises(cm.CrmMiningError, match=r"since is 2030.*before 2024-01-15T00:00:00Z \(as_of\)"):
+        analyses.workload(log, by="region", since="2030-01-01")
+    assert analyses.workload(log, by="region", until="2023-12-31").is_empty()  # before anything came in

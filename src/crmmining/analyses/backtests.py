@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from crmmining.analyses import weeks as weekly
-from crmmining.analyses.forecasts import FEWEST, UNITS, Path, ahead, check, figures, history
+from crmmining.analyses.forecasts import FEWEST, UNITS, Path, ahead, check, figures, history, whole
 from crmmining.analyses.weeks import WEEK, Floats
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
@@ -35,8 +35,10 @@ def backtest(
     Columns: figure (as in `forecast`), method (model, naive, seasonal), horizon, n (origins compared), mae
     (mean absolute error), mase (each error over the mean step from week to week known at its origin, their
     mean: below 1 is better than a step), coverage (share of what came that lay in the interval, which was
-    meant to be `level`), width (mean, of the intervals). A week without a figure is in no row's n. Sorted
-    by figure, horizon, method. Raises `CrmMiningError` as `forecast` does, and for a log without any origin.
+    meant to be `level`), width (mean, of the intervals). A week without a figure, or without enough before it
+    for an interval, is in no row's n: where nothing is ever completed, no row tells of waiting. mase is null
+    where no step is known, or none was taken. Sorted by figure, horizon, method. Raises `CrmMiningError` as
+    `forecast` does, and for a log without any origin.
 
     >>> import crmmining as cm
     >>> from crmmining import analyses
@@ -46,23 +48,22 @@ def backtest(
     [('arrivals', 'model', 1), ('arrivals', 'naive', 1)]
     """
     check(weeks, level)
-    if origins < 1:
-        raise CrmMiningError(f"origins is {origins}, but must be 1 or more")
+    whole("origins", origins)
     counts = weekly.tally(log, time_zone)
-    whole = history(log, counts, time_zone)
-    lengths = range(len(whole.weeks) - weeks, FEWEST - 1, -1)[:origins]
+    known = history(log, counts, time_zone)
+    lengths = range(len(known.weeks) - weeks, FEWEST - 1, -1)[:origins]
     if not lengths:
         raise CrmMiningError(
-            f"the log of process '{log.process.name}' holds {len(whole.weeks)} full weeks; to compare "
+            f"the log of process '{log.process.name}' holds {len(known.weeks)} full weeks; to compare "
             f"forecasts of {weeks} weeks with what came it needs {FEWEST + weeks}"
         )
-    came = figures(whole)
+    came = figures(known)
     z = NormalDist().inv_cdf(0.5 + level / 2)
     errors = []
     for length in reversed(lengths):
-        past = weekly.series(counts, whole.weeks[0] + WEEK * length)
+        past = weekly.series(counts, known.weeks[0] + WEEK * length)
         seen = figures(past)
-        step = {name: float(np.nanmean(np.abs(np.diff(values)))) for name, values in seen.items()}
+        step = {name: _mean(np.abs(np.diff(values))) for name, values in seen.items()}
         for method, paths in _methods(ahead(past, weeks), seen, weeks).items():
             for name, path in paths.items():
                 told = _errors(path, came[name][length : length + weeks], z)
@@ -87,21 +88,27 @@ def _methods(
 
 
 def _naive(values: Floats, weeks: int) -> Path:
-    deviation = np.sqrt(np.nanmean(np.diff(values) ** 2) * np.arange(1, weeks + 1))
+    deviation = np.sqrt(_mean(np.diff(values) ** 2) * np.arange(1, weeks + 1))
     return Path(np.repeat(values[-1], weeks), deviation)
 
 
 def _seasonal(values: Floats, weeks: int) -> Path:
-    deviation = np.sqrt(np.nanmean((values[_YEAR:] - values[:-_YEAR]) ** 2))
+    deviation = np.sqrt(_mean((values[_YEAR:] - values[:-_YEAR]) ** 2))
     start = len(values) - _YEAR
     return Path(values[start : start + weeks], np.repeat(deviation, weeks))
+
+
+def _mean(values: Floats) -> float:
+    """The mean of those that are known, NaN where none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _errors(path: Path, came: Floats, z: float) -> pl.DataFrame:
     """Per horizon how far off a path was, whether its interval held and how wide it was; as shown, from 0."""
     mean, low, high = (np.maximum(path.mean + shift * path.deviation, 0) for shift in (0.0, -z, z))
     off = np.abs(came - mean)
-    known = ~np.isnan(off)
+    known = ~np.isnan(off + high - low)
     return pl.DataFrame(
         {
             "horizon": pl.Series(np.arange(1, len(came) + 1)[known], dtype=pl.Int64),
@@ -113,7 +120,7 @@ def _errors(path: Path, came: Floats, z: float) -> pl.DataFrame:
 
 
 def _scores(errors: pl.DataFrame) -> pl.DataFrame:
-    scaled = pl.when(pl.col("step") > 0).then(pl.col("off") / pl.col("step"))
+    scaled = pl.when(pl.col("step").fill_nan(None) > 0).then(pl.col("off") / pl.col("step"))
     found = errors.group_by("figure", "horizon", "method", maintain_order=True).agg(
         n=pl.len().cast(pl.Int64),
         mae=pl.col("off").mean(),

@@ -36,8 +36,14 @@ def customers(log: EventLog, *, clock: Clock = "calendar") -> pl.DataFrame:
     and account; accounts without a case that counts come behind, and a row of nulls for cases without an
     account last, which is no account and ranks nowhere.
 
-    Raises `CrmMiningError` for a process without a table [waiting] or without accounts, and for business time
-    without calendars.
+    From few cases nobody can tell how much cases of one account differ: shrunk, low, high, overall, distinct
+    and rank are null for all accounts where fewer than four have cases that count, where there are fewer than
+    30 such cases beyond the first of each account, and where all cases of every account have one share. An
+    account without a case that counts has nulls in any case, and no share.
+
+    Raises `CrmMiningError` for a process without a table [waiting], one that states no status in which a case
+    waits for its customer (leads and opportunities as shipped), or one without accounts, and for business
+    time without calendars.
 
     >>> import crmmining as cm
     >>> from crmmining import analyses
@@ -45,7 +51,13 @@ def customers(log: EventLog, *, clock: Clock = "calendar") -> pl.DataFrame:
     >>> found.select("cases", "open", "excluded").sum().row(0), found["distinct"].sum()
     ((392, 15, 9), 0)
     """
-    turns.stated(log.process)
+    stated = turns.stated(log.process)
+    if not stated.with_customer:
+        raise CrmMiningError(
+            f"process '{log.process.name}' does not say when a case waits for its customer: state the values "
+            f"of '{stated.attribute}' that mean it in the table [waiting] of an overlay, such as "
+            'with_customer = ["Waiting on Customer"]'
+        )
     if clock not in get_args(Clock):
         raise UnknownNameError("clock", clock, get_args(Clock))
     if clock == "business" and log.calendars is None:

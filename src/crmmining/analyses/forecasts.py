@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from datetime import date
+from numbers import Integral
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -39,7 +40,7 @@ def forecast(log: EventLog, *, weeks: int = 8, level: float = 0.95, time_zone: s
       likelihood (statsmodels).
     - completions: closings less reopenings. A straight line in what there is to do, a + b (open before +
       arrivals), by least squares, b within 0..1. With b = 0 a team completes as much as it can, with a = 0
-      a share of all there is; most are in between.
+      a share of all there is; most are in between. Never below 0 nor more than there is to do.
     - backlog: open cases at the end of the week; open before + arrivals - completions, exactly.
     - waiting (days): Little's law, backlog / completions a week, their mean of the last four weeks; null
       where nothing is completed. It is the time in which the backlog would be done at that pace, and the mean
@@ -47,10 +48,11 @@ def forecast(log: EventLog, *, weeks: int = 8, level: float = 0.95, time_zone: s
 
     Intervals follow from the errors of arrivals and completions by the same lines (waiting: to first order).
     Errors are taken for normal, independent, and of a variance in proportion to the mean (at least 1), as it
-    is with counts; that what is estimated is not known is not in the intervals, nor is what a year does to
-    arrivals. `backtest` says how good all this was on the log's own past: where weeks have few cases,
-    intervals may be too narrow. For a segment ask `log.filter(...)`. Needs the extra `forecast`. Raises
-    `CrmMiningError` without it, for fewer than 26 full weeks, and for weeks, a level or a zone that are none.
+    is with counts; where there is less to do than the line says, they are as wide as the line has them. That
+    what is estimated is not known is not in the intervals, nor is what a year does to arrivals. `backtest`
+    says how good all this was on the log's own past: where weeks have few cases, intervals may be too narrow.
+    For a segment ask `log.filter(...)`. Needs the extra `forecast`. Raises `CrmMiningError` without it, for
+    fewer than 26 full weeks, and for weeks, a level or a zone that are none.
 
     >>> import crmmining as cm
     >>> from crmmining import analyses
@@ -65,10 +67,15 @@ def forecast(log: EventLog, *, weeks: int = 8, level: float = 0.95, time_zone: s
 
 def check(weeks: int, level: float) -> None:
     """Raise `CrmMiningError` for a number of weeks or a level that is none."""
-    if weeks < 1:
-        raise CrmMiningError(f"weeks is {weeks}, but must be 1 or more")
+    whole("weeks", weeks)
     if not 0 < level < 1:
         raise CrmMiningError(f"level is {level}, but must lie between 0 and 1, such as 0.95")
+
+
+def whole(name: str, number: int) -> None:
+    """Raise `CrmMiningError` for what is no whole number, 1 or more."""
+    if not isinstance(number, Integral) or number < 1:
+        raise CrmMiningError(f"{name} is {number}, but must be a whole number, 1 or more")
 
 
 def history(log: EventLog, counts: pl.DataFrame, time_zone: str) -> Series:
@@ -94,9 +101,11 @@ def ahead(past: Series, weeks: int) -> dict[str, Path]:
     """The figures of the next weeks, as `forecast` says.
 
     Every figure is a mean and a sum of errors yet to come: `effects` holds how much of each, first those of
-    arrivals week by week, then those of completions.
+    arrivals week by week, then those of completions. Means are kept to what can be, effects are not: an error
+    yet to come may bring back what a mean at its limit leaves out.
     """
-    arrivals, response, noise = _smoothed(past.arrivals[-_HISTORY:], weeks)
+    smoothed, response, noise = _smoothed(past.arrivals[-_HISTORY:], weeks)
+    arrivals = np.maximum(smoothed, 0)
     fixed, share, slack = _line(past)
     shock = np.eye(2 * weeks)
     coming = np.zeros((weeks, 2 * weeks))
@@ -108,7 +117,7 @@ def ahead(past: Series, weeks: int) -> dict[str, Path]:
     pace, pace_effects = list(past.done[-_PACE:]), [np.zeros(2 * weeks)] * _PACE
     for week in range(weeks):
         to_do, effect = open_before + arrivals[week], effect_before + coming[week]
-        done = fixed + share * to_do
+        done = max(min(fixed + share * to_do, to_do), 0.0)
         done_effect = share * effect + shock[weeks + week]
         open_before, effect_before = to_do - done, effect - done_effect
         pace, pace_effects = [*pace[1:], done], [*pace_effects[1:], done_effect]

@@ -19,6 +19,10 @@ from crmmining.kernels.merge import Sum
 Span = str | timedelta
 
 _MANY = 2
+# Which answer was the first is known in the end only: one that a milestone tells (by the row that tells its
+# completion) gives way to any real answer later on, so "responded by the landmark" would tell what came after
+# it. `replied` counts answers, whichever was first, but not that of a milestone.
+_RETOLD = "responded"
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _COUNTS = ("n", "open", "excluded", "hits")
 _TABLE = (
@@ -58,7 +62,11 @@ def role_models(
     attributes have a history (other attributes are known as of now only, and left out unless named in
     `fixed`: then they are taken for what they were all along), and how often each milestone was passed, by
     events that had happened and were recorded by then: 0, 1, "2 or more", or 0, "1 or more" where one of the
-    three is too rare. Whoever wants an attribute without history vouches for it.
+    three is too rare. `responded` is none of them, and no other counts a first response that only a completed
+    milestone tells: it stands as long as no real answer comes later. Whoever wants an attribute without
+    history vouches for it. What was done to a record that was merged into the case counts as the case's from
+    when it was done, even where the merge came after the landmark: a log does not tell of which record an
+    event was.
 
     Columns: trait, value (null: not filled, or several), values (how many the row stands for), n, open,
     excluded, hits, share of n with its 95 % interval (share_low, share_high: Wilson), peers_n and peers_share
@@ -89,7 +97,9 @@ def role_models(
         follow_up=_span("follow_up", follow_up),
         goal=_goal(process, goal),
         attributes=_attributes(log, fixed),
-        behaviours=tuple(sorted(set(process.milestones) - {"created", *process.ends, *process.reopens})),
+        behaviours=tuple(
+            sorted(set(process.milestones) - {"created", _RETOLD, *process.ends, *process.reopens})
+        ),
     )
     counts = Sum(["trait", "value"])
     for tally in log.each(partial(_tally, asked=asked)):
@@ -143,7 +153,7 @@ def _tally(log: EventLog, asked: _Question) -> pl.DataFrame:
     ends = [code for word in log.process.ends for code in log.codes(word)]
     reopens = [code for word in log.process.reopens for code in log.codes(word)]
     words = {"goal": log.codes(asked.goal), "end": ends, "reopen": reopens}
-    events = log.only.columns("case_ix", "activity", "occurred_at", "recorded_at")
+    events = _lasting(log)
     passed = milestones.instants(events, words)
     cases = (
         log.instants("created")
@@ -178,6 +188,17 @@ def _tally(log: EventLog, asked: _Question) -> pl.DataFrame:
         tally = each.group_by("value").agg(pl.col(_COUNTS).cast(pl.Int64).sum())
         rows.append(tally.select(pl.lit(trait.name).alias("trait"), "value", *_COUNTS))
     return pl.concat(rows)
+
+
+def _lasting(log: EventLog) -> pl.DataFrame:
+    """The events of a partition, less first responses whose row tells something else: they may not last."""
+    columns = ("case_ix", "activity", "occurred_at", "recorded_at")
+    if _RETOLD not in log.process.milestones:
+        return log.only.columns(*columns)
+    events = log.only.columns(*columns, "source_id").with_row_index("row")
+    first = pl.col("activity").is_in(log.codes(_RETOLD))
+    again = events.filter(first).join(events.filter(~first), on=["case_ix", "source_id"], how="semi")
+    return events.filter(~pl.col("row").is_in(again["row"].implode())).select(columns)
 
 
 def _traits(log: EventLog, events: pl.DataFrame, cases: pl.DataFrame, asked: _Question) -> list[pl.Series]:

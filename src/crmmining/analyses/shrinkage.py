@@ -9,15 +9,19 @@ import polars as pl
 from crmmining.kernels.incidence import Z95
 
 FEWEST = 4  # groups from which their differences can be told from chance
+# Cases beyond the first of each group, from which `within` is known well enough to pass for known. Simulated
+# were groups that are alike: shares normal, beta, binary or mostly 0; in pairs, one group beside forty single
+# cases, groups of 1 to 8, four groups. At worst (mostly 0, beside single cases) 56 % of them were distinct at
+# 2, 35 % at 5, 17 % at 10, 4 % at 20 and 2 % at 30, where it was about 1 % or less in all other ways.
+FREEDOM = 30
 _STEPS = 200  # of a bisection: beyond what a float can tell apart
 
 Floats = npt.NDArray[np.float64]
 
 
 class Spread(NamedTuple):
-    """How much cases differ within groups (of weight 1), groups from each other, and where groups centre."""
+    """How much groups differ from each other, and where they centre."""
 
-    within: float
     between: float
     overall: float
 
@@ -33,13 +37,16 @@ def shrunk(cases: pl.DataFrame) -> pl.DataFrame:
     Mandel (1982), 0 where groups differ no more than their cases would by chance. `shrunk` is the empirical
     Bayes estimate, and low and high its 95 % interval, of Morris (1983), who counts in that `between` and
     `overall` are estimates too; cut off at 0 and 1. `distinct` says that the interval leaves out `overall`:
-    where all groups are alike, far fewer than one group in twenty. Without four groups, or any group of two
-    cases, shrunk, low, high, overall and distinct are null.
+    where all groups are alike, far fewer than one group in twenty.
 
-    >>> rows = {"group": list("aabbccddd"), "share": [0.1, 0.5, 0.2, 0.6, 0.3, 0.7, 0.9, 0.6, 0.9]}
+    All this takes `within` for known, which it is not with few cases. So shrunk, low, high, overall and
+    distinct are null for all groups where groups are fewer than four, where cases beyond the first of each
+    group (n of all less the number of groups) are fewer than 30, and where shares differ within no group.
+
+    >>> rows = {"group": list("abcd" * 10), "share": [0.1, 0.2, 0.3, 0.8] * 5 + [0.5, 0.6, 0.7, 1.0] * 5}
     >>> found = shrunk(pl.DataFrame(rows).with_columns(weight=1.0))
     >>> found.select("group", "n", pl.col("share", "shrunk").round(2), "distinct").rows()[-2:]
-    [('c', 2, 0.5, 0.5, False), ('d', 3, 0.8, 0.76, False)]
+    [('c', 10, 0.5, 0.5, False), ('d', 10, 0.9, 0.89, True)]
     """
     ordered = cases.sort("group", "share", "weight")  # sums in an order of their own
     group = ordered["group"].rle_id().to_numpy().astype(np.int64)
@@ -49,14 +56,17 @@ def shrunk(cases: pl.DataFrame) -> pl.DataFrame:
     known = ordered.group_by("group", maintain_order=True).agg(n=pl.len().cast(pl.Int64))
     found = known.with_columns(share=pl.Series(mean, dtype=pl.Float64))
     free = len(share) - len(mean)
-    if len(mean) < FEWEST or free < 1:
+    varies = bool(
+        ((group[1:] == group[:-1]) & (share[1:] != share[:-1])).any()
+    )  # a sum of squares is never 0
+    if len(mean) < FEWEST or free < FREEDOM or not varies:
         nothing = pl.lit(None, pl.Float64)
         return found.with_columns(
             shrunk=nothing, low=nothing, high=nothing, overall=nothing, distinct=pl.lit(None, pl.Boolean)
         )
     within = float((weight * (share - mean[group]) ** 2).sum() / free)
     noise = within / total
-    spread = _spread(mean, noise, within)
+    spread = _spread(mean, noise)
     estimate, deviation = _morris(mean, noise, spread)
     low, high = estimate - Z95 * deviation, estimate + Z95 * deviation
     return found.with_columns(
@@ -68,17 +78,14 @@ def shrunk(cases: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _spread(mean: Floats, noise: Floats, within: float) -> Spread:
+def _spread(mean: Floats, noise: Floats) -> Spread:
     """The variance between groups at which their means scatter as much as they should, and their centre."""
-    if within == 0:
-        between = float(mean.var(ddof=1))
-        return Spread(within, between, float(mean.mean()))
     low, high = 0.0, 1.0  # shares vary by no more than 1
     for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if _scatter(mean, noise + middle) > len(mean) - 1 else (low, middle)
     between = low if _scatter(mean, noise) > len(mean) - 1 else 0.0
-    return Spread(within, between, _centre(mean, noise + between))
+    return Spread(between, _centre(mean, noise + between))
 
 
 def _centre(mean: Floats, variance: Floats) -> float:
@@ -90,9 +97,7 @@ def _scatter(mean: Floats, variance: Floats) -> float:
 
 
 def _morris(mean: Floats, noise: Floats, spread: Spread) -> tuple[Floats, Floats]:
-    """Estimates and their standard deviations; without noise the means as they are."""
-    if spread.within == 0:
-        return mean, np.zeros_like(mean)
+    """Estimates and their standard deviations."""
     groups = len(mean)
     trust = 1 / (noise + spread.between)
     part = trust / trust.sum()

@@ -11,7 +11,7 @@ from crmmining import disclosure
 from crmmining.analyses.cutting import words_of
 from crmmining.analyses.weeks import zone
 from crmmining.definitions.segments import EVENT
-from crmmining.errors import UnknownNameError
+from crmmining.errors import CrmMiningError, UnknownNameError
 from crmmining.eventlog import EventLog, standing
 from crmmining.kernels import merge
 from crmmining.moments import Moment, instant
@@ -58,7 +58,8 @@ def workload(
     has any work, in order, nulls last. Without calendars off_hours, off_share, open_hours and load are null.
     Cells that name people are withheld below the log's minimum group.
 
-    Raises `UnknownNameError` for a word that is no segment, `CrmMiningError` for what is no zone or moment.
+    Raises `UnknownNameError` for a word that is no segment, `CrmMiningError` for what is no zone or moment,
+    and for a `since` that does not lie before `until`.
 
     >>> import crmmining as cm
     >>> from crmmining import analyses
@@ -80,6 +81,11 @@ def workload(
         until=log.as_of + _MICRO if until is None else instant(until, stated),
         zones=(*zones, stated),
     )
+    if since is not None and asked.since >= asked.until:
+        raise CrmMiningError(
+            f"since is {asked.since:%Y-%m-%dT%H:%M:%SZ}, but must lie before "
+            f"{asked.until:%Y-%m-%dT%H:%M:%SZ} ({'as_of' if until is None else 'until'})"
+        )
     counts = merge.add(log.each(partial(_tally, asked=asked)), [*words, *_SLOT])
     cells = counts.select(*words, "calendar").unique()
     grid = cells.join(_hours(log, asked), on="calendar", nulls_equal=True)
