@@ -56,10 +56,9 @@ def shrunk(cases: pl.DataFrame) -> pl.DataFrame:
     known = ordered.group_by("group", maintain_order=True).agg(n=pl.len().cast(pl.Int64))
     found = known.with_columns(share=pl.Series(mean, dtype=pl.Float64))
     free = len(share) - len(mean)
-    varies = bool(
-        ((group[1:] == group[:-1]) & (share[1:] != share[:-1])).any()
-    )  # a sum of squares is never 0
-    if len(mean) < FEWEST or free < FREEDOM or not varies:
+    # asked exactly: a sum of squares of what is alike is seldom quite 0
+    alike = (group[1:] != group[:-1]) | (share[1:] == share[:-1])
+    if len(mean) < FEWEST or free < FREEDOM or alike.all():
         nothing = pl.lit(None, pl.Float64)
         return found.with_columns(
             shrunk=nothing, low=nothing, high=nothing, overall=nothing, distinct=pl.lit(None, pl.Boolean)
