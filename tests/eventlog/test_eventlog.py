@@ -78,7 +78,7 @@ def test_throughput_censors_open_cases_and_excludes_the_rest(log: EventLog) -> N
             "median_with_open_high": None,
         }
     ]
-    with pytest.raises(UnknownNameError, match="unknown clock 'business'"):
+    with pytest.raises(UnknownNameError, match="business: needs BusinessHours or stated calendars"):
         log.throughput("created", "won", clock="business")
 
 
