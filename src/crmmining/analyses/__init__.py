@@ -7,6 +7,7 @@ from crmmining.analyses.first_time_right import first_time_right
 from crmmining.analyses.forecasts import forecast
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
+from crmmining.analyses.ways_out import curves, outcomes
 from crmmining.analyses.whose_turn import waiting, waits
 from crmmining.analyses.workload import workload
 
@@ -14,10 +15,12 @@ __all__ = [
     "ageing",
     "backlog",
     "backtest",
+    "curves",
     "customers",
     "first_time_right",
     "forecast",
     "milestones",
+    "outcomes",
     "role_models",
     "sla",
     "waiting",
