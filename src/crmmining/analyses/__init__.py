@@ -5,6 +5,7 @@ from crmmining.analyses.backtests import backtest
 from crmmining.analyses.customers import customers
 from crmmining.analyses.first_time_right import first_time_right
 from crmmining.analyses.forecasts import forecast
+from crmmining.analyses.funnels import funnel, narrow_and_broad
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
 from crmmining.analyses.ways_out import curves, outcomes
@@ -19,7 +20,9 @@ __all__ = [
     "customers",
     "first_time_right",
     "forecast",
+    "funnel",
     "milestones",
+    "narrow_and_broad",
     "outcomes",
     "role_models",
     "sla",
