@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -73,7 +74,7 @@ def funnel(
     >>> log = cm.connect("data/sample").event_log("lead")
     >>> way = ["created", "converted", "opportunity_created", "opportunity_won"]
     >>> analyses.funnel(log, way, within_days=180).select("milestone", "entered", "reached").rows()[1:]
-    [('converted', 297, 54), ('opportunity_created', 297, 30), ('opportunity_won', 297, 10)]
+    [('converted', 307, 61), ('opportunity_created', 307, 48), ('opportunity_won', 307, 14)]
     """
     words = tuple(steps)
     if len(words) < 2:  # noqa: PLR2004 - from somewhere to somewhere
@@ -87,8 +88,10 @@ def funnel(
     asked = _Steps(words, window, _value(log, value), not keep_truncated and not set(words) <= told)
     cut = cut_of(log, by, period, basis=words[0], time_zone=time_zone, fiscal_year_start=fiscal_year_start)
     keys = [*cut.keys, "step"]
-    sums = add(log.each(lambda part: _counted(part, asked, cut)), keys)
-    found = sums.sort(keys, nulls_last=True).with_columns(
+    sums = add(log.each(partial(_counted, asked=asked, cut=cut)), keys)
+    # as plain columns: by a column of one repeated value polars divides by way of its reciprocal
+    plain = pl.DataFrame(sums.sort(keys, nulls_last=True).get_columns())
+    found = plain.with_columns(
         before=pl.col("reached").shift(1), milestone=pl.col("step").replace_strict(dict(enumerate(words)))
     )
     found = _share(found, "rate", "reached", "entered")
@@ -214,7 +217,7 @@ def narrow_and_broad(
     >>> log = cm.connect("data/sample").event_log("opportunity")
     >>> found = analyses.narrow_and_broad(log)
     >>> found.select("decided_so", "decided", "created_so", "created", "open").row(0)
-    (74, 184, 74, 246, 62)
+    (87, 182, 87, 246, 64)
     """
     ends = log.process.ends
     so = ends[0] if outcome is None else outcome
@@ -227,7 +230,7 @@ def narrow_and_broad(
     calendar = {"time_zone": time_zone, "fiscal_year_start": fiscal_year_start}
     cut = cut_of(log, by, period, basis=OUTCOME, **calendar)  # type: ignore[arg-type]
     worth = _value(log, value)
-    sums = list(log.each(lambda part: _decided(part, so, decided, worth, cut)))
+    sums = list(log.each(partial(_decided, so=so, decided=decided, value=worth, cut=cut)))
     narrow = add(sums, cut.keys) if cut.keys else pl.concat(sums).sum()
     narrow = _share(narrow, "narrow", "decided_so", "decided")
     names = {"rate": "broad", "low": "broad_low", "high": "broad_high", "value_rate": "broad_value"}
@@ -237,9 +240,11 @@ def narrow_and_broad(
     place = cut.named(narrow.select(cut.keys)).columns
     broad = cohorts.filter(step=1).select(*place, *names).rename(names)
     narrow = cut.named(narrow)
-    narrow = narrow.with_columns(
-        narrow_value=pl.when(pl.col("value") != 0).then(pl.col("value_so") / pl.col("value"))
-    ).select(*place, *_NARROW)
+    narrow = (
+        narrow.with_columns(pl.col("value", "value_so").cast(pl.Float64))
+        .with_columns(narrow_value=pl.when(pl.col("value") != 0).then(pl.col("value_so") / pl.col("value")))
+        .select(*place, *_NARROW)
+    )
     narrow = withheld(log, narrow, place, pl.col("decided"))
     if not place:
         return narrow.hstack(broad).select(*_NARROW, *_BROAD)

@@ -1,6 +1,7 @@
 """Which way cases end, and by when: curves of competing ends, beside what counting closed cases only says."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
@@ -68,7 +69,7 @@ def curves(
     >>> log = cm.connect("data/sample").event_log("opportunity")
     >>> steps = analyses.curves(log, cluster="account").filter(outcome="won")
     >>> steps.select("day", "at_risk", "incidence").row(0)
-    (0, 246, 0.008130081300813009)
+    (0, 246, 0.0040650406504065045)
     """
     asked = _asked(log, start, ends, cluster, first=first)
     cut = cut_of(log, by, basis=start)
@@ -112,7 +113,7 @@ def outcomes(
     >>> log = cm.connect("data/sample").event_log("opportunity")
     >>> won = analyses.outcomes(log, at=[90], cluster="account").row(0, named=True)
     >>> won["outcome"], won["n"], won["ended"], won["closed"]
-    ('won', 246, 74, 184)
+    ('won', 246, 87, 182)
     """
     days = sorted(set(at))
     if not days or days[0] < 0:
@@ -122,10 +123,10 @@ def outcomes(
     cases, counts = _tallied(log, asked, cut)
     steps = competing.curves(cases, asked.ends, clustered=cluster is not None)
     names = (*asked.ends, competing.OPEN)
-    grid = counts.select("cell", *cut.keys, *_COUNTS, *names)
+    grid = counts.select("cell", *cut.keys, *_COUNTS, *map(_of, names))
     grid = grid.join(pl.DataFrame({"outcome": names, "place": range(len(names))}), how="cross")
     grid = grid.join(pl.DataFrame({"day": days}, schema={"day": pl.Int64}), how="cross").sort("day")
-    ended = pl.coalesce(pl.when(pl.col("outcome") == name).then(pl.col(name)) for name in names)
+    ended = pl.coalesce(pl.when(pl.col("outcome") == name).then(pl.col(_of(name))) for name in names)
     grid = grid.with_columns(ended=ended)
     steps = steps.sort("day")
     last = steps.group_by("cell").agg(last=pl.col("day").max())
@@ -179,7 +180,7 @@ def _asked(
 
 def _tallied(log: EventLog, asked: _Asked, cut: Cut) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What `competing.curves` asks, and per cell its number, keys and counts, sorted by keys."""
-    parts = list(log.each(lambda part: _counted(part, asked, cut)))
+    parts = list(log.each(partial(_counted, asked=asked, cut=cut)))
     cases = add((one for one, _ in parts), [*cut.keys, "cluster", "day", "outcome"])
     counts = pl.concat([two for _, two in parts])
     counts = counts.group_by(cut.keys).agg(pl.all().sum()) if cut.keys else counts.sum()
@@ -203,11 +204,16 @@ def _counted(part: EventLog, asked: _Asked, cut: Cut) -> tuple[pl.DataFrame, pl.
         "by_day": counted & outcome.is_not_null() & pl.col("date_only"),
         "excluded": ~counted & ~pl.col("cut_off"),
         "truncated": pl.col("cut_off"),
-        **{word: counted & (outcome == word).fill_null(value=False) for word in asked.ends},
-        competing.OPEN: counted & outcome.is_null(),
+        **{_of(word): counted & (outcome == word).fill_null(value=False) for word in asked.ends},
+        _of(competing.OPEN): counted & outcome.is_null(),
     }
     sums = [flag.sum().cast(pl.Int64).alias(name) for name, flag in flags.items()]
     return tally, (cases.group_by(cut.keys).agg(sums) if cut.keys else cases.select(sums))
+
+
+def _of(outcome: str) -> str:
+    """The column that counts an outcome: a word of the process, which may be the name of another count."""
+    return f"ended: {outcome}"
 
 
 def _cases(part: EventLog, asked: _Asked) -> pl.DataFrame:
