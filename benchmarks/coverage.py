@@ -46,7 +46,7 @@ def lines(replications: int, seed: int) -> Iterator[str]:
 def main() -> None:
     """Run the study and write its part of the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--replications", type=int, default=2000)
+    parser.add_argument("--replications", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--page", type=Path, default=pages.PAGE)
     options = parser.parse_args()

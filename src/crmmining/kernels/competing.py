@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from crmmining.kernels.incidence import band
@@ -50,12 +52,12 @@ def curves(cases: pl.DataFrame, outcomes: Sequence[str], *, clustered: bool) -> 
     steps = steps.with_columns(
         left=(1 - pl.col("ended") / pl.col("at_risk")).cum_prod().shift(1, fill_value=1.0).over("cell")
     )
-    units = _units(cases, outcomes)
+    units = _units(cases, outcomes, steps)
     shown = (pl.col("ended") > 0) | (pl.col("day") == pl.col("day").max().over("cell"))
     found = []
     for at, name in enumerate((*outcomes, OPEN)):
         reached = "ended" if name == OPEN else f"ended {at}"
-        hit = pl.col("outcome").is_not_null() if name == OPEN else pl.col("outcome") == at
+        hit = pl.col("code").is_not_null() if name == OPEN else pl.col("code") == at
         curve = _curve(steps, units, reached, hit, clustered=clustered).filter(shown)
         low, high = band(pl.col("incidence"), pl.col("variance"))
         curve = curve.with_columns(low=low, high=high)
@@ -74,22 +76,54 @@ def curves(cases: pl.DataFrame, outcomes: Sequence[str], *, clustered: bool) -> 
     return pl.concat(found).sort("cell", "place", "day").drop("place")
 
 
-def _units(cases: pl.DataFrame, outcomes: Sequence[str]) -> pl.DataFrame:
-    """What counts as one, by cell, unit and day: `size` of its cases go, `times` there are such units."""
+class _Units(NamedTuple):
+    """What counts as one, a row per day on which some of it goes, by cell, unit and day.
+
+    rows: unit (of all cells, ascending), cell, code (of the outcome), size (how many cases of the unit go),
+    times (there are such units), step (the row of the steps), whole (cases of the unit), left (those that
+    have not gone after this row), first (of the unit). order: the rows by step. ends: the last row of each
+    step in that order. cells: per step `squares` of whole of all units of the cell, and their number, `many`.
+    """
+
+    rows: pl.DataFrame
+    order: pl.Series
+    ends: pl.Series
+    cells: pl.DataFrame
+
+
+def _units(cases: pl.DataFrame, outcomes: Sequence[str], steps: pl.DataFrame) -> _Units:
     codes = pl.DataFrame({"outcome": list(outcomes), "code": range(len(outcomes))})
-    coded = cases.join(codes, on="outcome", how="left").drop("outcome").rename({"code": "outcome"})
-    alone = coded.filter(pl.col("cluster").is_null()).sort("cell", "day", "outcome")
+    place = steps.select("cell", "day").with_row_index("step")
+    coded = cases.join(codes, on="outcome", how="left").join(place, on=["cell", "day"], how="left")
+    alone = coded.filter(pl.col("cluster").is_null()).sort("step", "code")
     together = coded.filter(pl.col("cluster").is_not_null())
-    unit = pl.col("cluster").rank("dense").cast(pl.Int64)
-    place = ["cell", "unit", "day", "outcome", "size", "times"]
+    names = ["cell", "own", "step", "code", "size", "times"]
     one = pl.lit(1, pl.Int64)
-    alone = alone.with_columns(unit=-pl.int_range(1, pl.len() + 1), size=one, times="cases").select(place)
-    together = together.with_columns(unit=unit, size="cases", times=one).select(place)
-    return pl.concat([alone, together]).sort("cell", "unit", "day", "outcome")
+    alone = alone.with_columns(own=-pl.int_range(1, pl.len() + 1), size=one, times="cases").select(names)
+    own = pl.col("cluster").rank("dense").cast(pl.Int64)
+    together = together.with_columns(own=own, size="cases", times=one).select(names)
+    rows = pl.concat([alone, together]).sort("cell", "own", "step", "code")
+    rows = rows.with_columns(unit=pl.struct("cell", "own").rle_id()).drop("own").set_sorted("unit")
+    rows = rows.with_columns(
+        first=pl.col("unit").diff().fill_null(1) > 0, whole=pl.col("size").sum().over("unit")
+    )
+    rows = rows.with_columns(left=pl.col("whole") - pl.col("size").cum_sum().over("unit"))
+    units = rows.filter("first")
+    cells = units.group_by("cell").agg(
+        squares=(pl.col("times") * pl.col("whole") ** 2).sum().cast(pl.Float64),
+        many=pl.col("times").sum().cast(pl.Float64),
+    )
+    many = np.bincount(rows["step"].to_numpy(), minlength=steps.height)
+    return _Units(
+        rows,
+        pl.Series(np.argsort(rows["step"].to_numpy(), kind="stable")),
+        pl.Series(np.cumsum(many) - 1),
+        steps.select("cell").join(cells, on="cell", how="left", maintain_order="left"),
+    )
 
 
 def _curve(
-    steps: pl.DataFrame, units: pl.DataFrame, reached: str, hit: pl.Expr, *, clustered: bool
+    steps: pl.DataFrame, units: _Units, reached: str, hit: pl.Expr, *, clustered: bool
 ) -> pl.DataFrame:
     """The incidence of one end and its variance, step by step.
 
@@ -107,52 +141,39 @@ def _curve(
         k=(left * r / (n * n) + share * goes * d / n).cum_sum().over("cell"),
         per_hit=left / n,
     )
-    tale = known.select("cell", "day", "incidence", "goes", "h", "k", "per_hit")
-    rows = units.join(tale, on=["cell", "day"], how="left", maintain_order="left")
-    size, ended = pl.col("size"), pl.col("outcome").is_not_null().cast(pl.Float64)
-    rows = rows.with_columns(
-        dp=size * (ended * pl.col("goes") - pl.col("h")),
-        dq=size
-        * (
-            hit.fill_null(value=False).cast(pl.Float64) * pl.col("per_hit")
-            + ended * share * pl.col("goes")
-            - pl.col("k")
-        ),
-        whole=size.sum().over("cell", "unit"),
-    ).with_columns(
-        p=pl.col("dp").cum_sum().over("cell", "unit"),
-        q=pl.col("dq").cum_sum().over("cell", "unit"),
-        r=(pl.col("whole") - size.cum_sum().over("cell", "unit")).cast(pl.Float64),
+    told = known.select("incidence", "goes", "h", "k", "per_hit")[units.rows["step"]]
+    size, ended = pl.col("size"), pl.col("code").is_not_null().cast(pl.Float64)
+    hits = hit.fill_null(value=False).cast(pl.Float64)
+    dp = size * (ended * pl.col("goes") - pl.col("h"))
+    dq = size * (hits * pl.col("per_hit") + ended * share * pl.col("goes") - pl.col("k"))
+    rows = units.rows.hstack(told).select(
+        *("cell", "times", "first"),
+        p=dp.cum_sum().over("unit"),
+        q=dq.cum_sum().over("unit"),
+        r=pl.col("left").cast(pl.Float64),
+        whole=pl.col("whole").cast(pl.Float64),
     )
-    first = pl.col("unit").is_first_distinct().over("cell")
+    begins = {"p": pl.lit(0.0), "q": pl.lit(0.0), "r": pl.col("whole")}
     before = {
-        name: pl.when(first).then(begin).otherwise(pl.col(name).shift(1))
-        for name, begin in {"p": pl.lit(0.0), "q": pl.lit(0.0), "r": pl.col("whole").cast(pl.Float64)}.items()
+        name: pl.when("first").then(begin).otherwise(pl.col(name).shift(1)) for name, begin in begins.items()
     }
-    times = pl.col("times")
-    rows = rows.with_columns(
-        (times * (pl.col(one) * pl.col(other) - before[one] * before[other])).alias(name)
-        for name, (one, other) in _PRODUCTS.items()
-    ).with_columns(
-        begins=pl.when(first).then(times * pl.col("whole").cast(pl.Float64) ** 2),
-        clusters=pl.when(first).then(times),
+    moves = rows.select(
+        "cell",
+        *(
+            (pl.col("times") * (pl.col(one) * pl.col(other) - before[one] * before[other])).alias(name)
+            for name, (one, other) in _PRODUCTS.items()
+        ),
     )
     # a running sum in the order of rows: floats added up in groups would depend on threads
-    sums = (
-        rows.sort("cell", "day", "unit", "outcome", maintain_order=True)
-        .with_columns(pl.col(*_PRODUCTS).cum_sum().over("cell"))
-        .with_columns(pl.col("begins", "clusters").sum().over("cell"))
-        .unique(["cell", "day"], keep="last", maintain_order=True)
-        .select("cell", "day", "begins", "clusters", *_PRODUCTS)
-    )
-    known = known.join(sums, on=["cell", "day"], how="left", maintain_order="left")
+    sums = moves[units.order].set_sorted("cell").select(pl.col(*_PRODUCTS).cum_sum().over("cell"))
+    known = known.hstack(sums[units.ends]).hstack(units.cells.drop("cell"))
     qq, qp, qr, pp, pr = (pl.col(name) for name in ("qq", "qp", "qr", "pp", "pr"))
-    rr, h, k = pl.col("rr") + pl.col("begins"), pl.col("h"), pl.col("k")
+    rr, h, k = pl.col("rr") + pl.col("squares"), pl.col("h"), pl.col("k")
     squares = (
         (qq - 2 * k * qr + k * k * rr)
         - 2 * share * (qp - h * qr - k * pr + k * h * rr)
         + share * share * (pp - 2 * h * pr + h * h * rr)
     ).clip(0)
-    many = pl.col("clusters").cast(pl.Float64)
+    many = pl.col("many")
     spread = pl.when(many > 1).then(squares * many / (many - 1)) if clustered else squares
     return known.with_columns(variance=spread)
