@@ -16,7 +16,13 @@ from crmmining.eventlog.partition import split
 A = TypeVar("A")
 B = TypeVar("B")
 ANSWERS: dict[str, Callable[[cm.EventLog], pl.DataFrame]] = {
+    "curves": lambda log: analyses.curves(log, by=["region"], cluster="account"),
     "customers": analyses.customers,
+    "funnel": lambda log: analyses.funnel(
+        log, ["created", "touched", "closed"], by=["region"], period="year"
+    ),
+    "narrow_and_broad": lambda log: analyses.narrow_and_broad(log, by=["region"], period="quarter"),
+    "outcomes": lambda log: analyses.outcomes(log, "touched", by=["region"], cluster="owner"),
     "role_models": lambda log: analyses.role_models(log, fixed=["product", "account"]),
     "weeks": lambda log: weeks.tally(log, "Europe/Berlin"),
     "workload": lambda log: analyses.workload(log, by=["queue", "team"]),

@@ -5,8 +5,10 @@ from crmmining.analyses.backtests import backtest
 from crmmining.analyses.customers import customers
 from crmmining.analyses.first_time_right import first_time_right
 from crmmining.analyses.forecasts import forecast
+from crmmining.analyses.funnels import funnel, narrow_and_broad
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
+from crmmining.analyses.ways_out import curves, outcomes
 from crmmining.analyses.whose_turn import waiting, waits
 from crmmining.analyses.workload import workload
 
@@ -14,10 +16,14 @@ __all__ = [
     "ageing",
     "backlog",
     "backtest",
+    "curves",
     "customers",
     "first_time_right",
     "forecast",
+    "funnel",
     "milestones",
+    "narrow_and_broad",
+    "outcomes",
     "role_models",
     "sla",
     "waiting",

@@ -52,14 +52,19 @@ def incidence(endings: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     steps = steps.with_columns(so_far(step.cum_sum()).alias(f"sum {name}") for name, step in sums.items())
     a, ap, app, b, c, cp = (pl.col(f"sum {name}") for name in sums)
     variance = (p * p * a - 2 * p * ap + app + b - 2 * p * c + 2 * cp).clip(0)
-    rest = (1 - p).clip(0)
+    low, high = band(p, variance)
+    return steps.with_columns(low=low, high=high).select(
+        *endings.columns, "at_risk", "incidence", "low", "high"
+    )
+
+
+def band(share: pl.Expr, variance: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The 95 % band of a share, symmetric in log(-log(1 - share)); null where the share is 0 or 1."""
+    rest = (1 - share).clip(0)
     log = rest.log()
     wide = Z95 * variance.sqrt() / (rest * -log)
-    inside = (p > TINY) & (p < 1 - TINY)
-    return steps.with_columns(
-        low=pl.when(inside).then(1 - (log * (-wide).exp()).exp()),
-        high=pl.when(inside).then(1 - (log * wide.exp()).exp()),
-    ).select(*endings.columns, "at_risk", "incidence", "low", "high")
+    inside = pl.when((share > TINY) & (share < 1 - TINY))
+    return inside.then(1 - (log * (-wide).exp()).exp()), inside.then(1 - (log * wide.exp()).exp())
 
 
 def crossing(curve: pl.DataFrame, by: Sequence[str], share: float) -> pl.DataFrame:
