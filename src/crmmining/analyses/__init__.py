@@ -5,8 +5,10 @@ from crmmining.analyses.backtests import backtest
 from crmmining.analyses.customers import customers
 from crmmining.analyses.first_time_right import first_time_right
 from crmmining.analyses.forecasts import forecast
+from crmmining.analyses.pipelines import pipeline, pipeline_series
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
+from crmmining.analyses.waterfalls import flows, waterfall
 from crmmining.analyses.whose_turn import waiting, waits
 from crmmining.analyses.workload import workload
 
@@ -16,11 +18,15 @@ __all__ = [
     "backtest",
     "customers",
     "first_time_right",
+    "flows",
     "forecast",
     "milestones",
+    "pipeline",
+    "pipeline_series",
     "role_models",
     "sla",
     "waiting",
     "waits",
+    "waterfall",
     "workload",
 ]
