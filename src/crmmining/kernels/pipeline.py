@@ -107,11 +107,11 @@ def ledger(states: pl.DataFrame, flips: pl.DataFrame, cells: Sequence[str] = ())
 
     `states`: the `points` with what the case was from then on: amount and amount_reporting (Float64),
     currency and reporting_currency, within (Boolean: its close date lies in the window, if there is one), and
-    `cells`. What one case does in one instant is one save. Columns: case_ix, at, kind, the cells and the currency in
-    force (of what leaves: those before the save), before and after (Int64 minor units of that currency),
-    before_reporting and after_reporting (of the reporting currency), and by how much each row changes what is
-    counted (Int64): cases (open ones), nulls (without an amount) and unconverted (with one, but without a
-    rate); both kinds of amount count as 0.
+    `cells`. What one case does in one instant is one save. Columns: case_ix, at, kind; the currency and the
+    cells in force (of what leaves: those before the save); before and after (Int64 minor units of that
+    currency), before_reporting and after_reporting (of the reporting currency); and by how much each row
+    changes what is counted (Int64): cases (open ones), nulls (without an amount) and unconverted (with one,
+    but without a rate); both kinds of amount count as 0.
 
     A save that opens brings what the case is after it, one that closes takes what it was before it, and so do
     those that move the close date into the window (pulled_in) and out of it (pushed_out), whatever else they
