@@ -124,7 +124,12 @@ def test_two_thousand_moments_in_one_pass_say_what_each_says_alone(log: cm.Event
 @pytest.mark.parametrize("cut", CUTS[1:3], ids=str)
 def test_partitions_make_no_difference(log: cm.EventLog, cut: dict[str, Any]) -> None:
     cut_up = cm.EventLog(
-        log.process, log.as_of, log.activities, tuple(split(log.only, 700)), log.quality, log.off
+        log.process,
+        log.as_of,
+        log.activities,
+        tuple(split(log.only, log.sizes[1] // 4)),
+        log.quality,
+        log.off,
     )
     start, end = sorted(moments(log, 2, 5))
     assert len(cut_up.partitions) > 2
