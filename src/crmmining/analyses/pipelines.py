@@ -10,8 +10,9 @@ import polars as pl
 from crmmining.analyses.cutting import cut_of, withheld
 from crmmining.definitions.segments import EVENT
 from crmmining.errors import CrmMiningError, UnknownNameError
-from crmmining.eventlog import EventLog, standing
+from crmmining.eventlog import EventLog
 from crmmining.kernels import pipeline as kernel
+from crmmining.kernels import timeline
 from crmmining.kernels.merge import add
 from crmmining.measure import Cut
 from crmmining.moments import Moment, instant
@@ -87,18 +88,28 @@ def moves(part: EventLog, asked: Question) -> pl.DataFrame:
     `change` and `weight` are what a row adds to the amount (Int128 minor units of its unit) and to the moves.
     """
     flips = flips_of(part)
-    columns = {"amount", "close_date", "currency", "amount_reporting"}
-    for word in asked.cut.by:
-        segment = part.segment(word, EVENT)
-        columns |= {str(segment.column)} if segment.basis == EVENT else set()
-    changed = part.only.values.filter(pl.col("attribute").cast(pl.String).is_in(sorted(columns)))
-    points = kernel.points(flips, changed)
-    was = standing.attributes(part.only, points, _MONEY)
-    cells = asked.cut.segments_of(part, points.rename({"at": "occurred_at"}))
-    states = points.hstack(was).hstack(cells)
+    segments = [part.segment(word, EVENT) for word in asked.cut.by]
+    over_time = {str(s.column) for s in segments if s.basis == EVENT} | set(_MONEY)
+    changed = part.only.values.filter(pl.col("attribute").cast(pl.String).is_in(sorted(over_time)))
+    points, changes, places = timeline.timeline(changed, flips)
+    cases = part.only.of_cases(*sorted(over_time))
+    by_name = changes.partition_by("attribute", as_dict=True)
+    was = {
+        name: timeline.in_force(cases[name], points, by_name.get((name,), changes.clear()))
+        for name in cases.columns
+    }
+    states = points.with_columns(was[name].alias(name) for name in _MONEY)
+    cells = [
+        was[str(s.column)]
+        if s.basis == EVENT
+        else part.cells([s.asked], EVENT).to_series()[points["case_ix"]]
+        for s in segments
+    ]
+    names = asked.cut.keys[-len(cells) :] if cells else []
+    states = states.with_columns(cell.alias(name) for name, cell in zip(names, cells, strict=True))
     within = pl.lit(value=True) if asked.window is None else pl.col("close_date").is_between(*asked.window)
     states = states.with_columns(within=within.fill_null(value=False))
-    rows = kernel.ledger(states, flips, cells.columns)
+    rows = kernel.ledger(states, flips.with_columns(places.alias("place")), names)
     if asked.currency == "record":
         unit, before, after = pl.col("currency"), pl.col("before"), pl.col("after")
         nothing = (pl.col("kind") == "currency") & (pl.col("cases") == 0)
