@@ -5,7 +5,7 @@ from crmmining.analyses.backtests import backtest
 from crmmining.analyses.customers import customers
 from crmmining.analyses.first_time_right import first_time_right
 from crmmining.analyses.forecasts import forecast
-from crmmining.analyses.pipelines import pipeline, pipeline_series
+from crmmining.analyses.pipelines import pipeline, pipeline_moves, pipeline_series
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
 from crmmining.analyses.waterfalls import flows, waterfall
@@ -22,6 +22,7 @@ __all__ = [
     "forecast",
     "milestones",
     "pipeline",
+    "pipeline_moves",
     "pipeline_series",
     "role_models",
     "sla",

@@ -212,6 +212,41 @@ def pipeline_series(
     return shown(log, _running(log, sums, grid, asked), ["period_start", *asked.cells])
 
 
+def pipeline_moves(
+    log: EventLog,
+    *,
+    by: Sequence[str] = (),
+    currency: Currency = "reporting",
+    window: Window = None,
+) -> pl.DataFrame:
+    """Every move of the open pipeline: the rows behind `waterfall`, which explains the steps.
+
+    Columns: case_id, at (Datetime UTC), step, `by`, unit, before and after (Int64, minor units of `unit`).
+    Sorted by case and time; within one save what leaves comes before what enters, and that before changes of
+    amount.
+
+    >>> import crmmining as cm
+    >>> from crmmining import analyses
+    >>> moves = analyses.pipeline_moves(cm.connect("data/sample").event_log("opportunity"))
+    >>> moves.filter(pl.col("step") == "reopened").height
+    6
+    """
+    asked = question(log, by, currency, window)
+    before, after = ("before", "after") if currency == "record" else ("before_reporting", "after_reporting")
+
+    def told(part: EventLog) -> pl.DataFrame:
+        rows = moves(part, asked).filter(pl.col("kind") != "recounted")
+        ids = part.only.of_cases("case_id").to_series().gather(rows["case_ix"])
+        order = pl.when(pl.col("cases") < 0).then(0).when(pl.col("cases") > 0).then(1).otherwise(2)
+        opens = pl.col("kind").is_in([kernel.CREATED, kernel.REOPENED])
+        first = pl.when(opens).then(-1).otherwise(order).alias("order")
+        return rows.select(ids, "at", first, "kind", *asked.keys, pl.col(before, after))
+
+    found = asked.named(pl.concat(log.each(told))).rename({"kind": "step", before: "before", after: "after"})
+    ordered = found.sort("case_id", "at", "order", maintain_order=True)
+    return ordered.select("case_id", "at", "step", *asked.cells, "before", "after")
+
+
 def known_at(log: EventLog, moments: Sequence[datetime]) -> None:
     """Raise `CrmMiningError` for moments of which the log knows nothing."""
     if late := [moment for moment in moments if moment > log.as_of]:
