@@ -6,8 +6,10 @@ from crmmining.analyses.customers import customers
 from crmmining.analyses.first_time_right import first_time_right
 from crmmining.analyses.forecasts import forecast
 from crmmining.analyses.funnels import funnel, narrow_and_broad
+from crmmining.analyses.pipelines import pipeline, pipeline_moves, pipeline_series
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
+from crmmining.analyses.waterfalls import flows, waterfall
 from crmmining.analyses.ways_out import curves, outcomes
 from crmmining.analyses.whose_turn import waiting, waits
 from crmmining.analyses.workload import workload
@@ -19,14 +21,19 @@ __all__ = [
     "curves",
     "customers",
     "first_time_right",
+    "flows",
     "forecast",
     "funnel",
     "milestones",
     "narrow_and_broad",
     "outcomes",
+    "pipeline",
+    "pipeline_moves",
+    "pipeline_series",
     "role_models",
     "sla",
     "waiting",
     "waits",
+    "waterfall",
     "workload",
 ]
