@@ -45,6 +45,8 @@ ANSWERS: dict[str, Callable[[cm.EventLog], pl.DataFrame]] = {
     "imperfections": imperfections,
     "backlog": lambda log: analyses.backlog(log, period="month", by=["region"]),
     "ageing": lambda log: analyses.ageing(log, by=["region"]),
+    "stage visits": analyses.stage_visits,
+    "visits": lambda log: analyses.visits(log, by=["region", "owner@now"]),
     "facts": lambda log: log.facts,
     "cases": lambda log: log.cases,
     "events": lambda log: log.events,

@@ -7,6 +7,7 @@ from crmmining.analyses.first_time_right import first_time_right
 from crmmining.analyses.forecasts import forecast
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
+from crmmining.analyses.stages import stage_visits, visits
 from crmmining.analyses.whose_turn import waiting, waits
 from crmmining.analyses.workload import workload
 
@@ -20,6 +21,8 @@ __all__ = [
     "milestones",
     "role_models",
     "sla",
+    "stage_visits",
+    "visits",
     "waiting",
     "waits",
     "workload",
