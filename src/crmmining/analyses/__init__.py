@@ -2,26 +2,34 @@
 
 from crmmining.analyses.backlogs import ageing, backlog
 from crmmining.analyses.backtests import backtest
+from crmmining.analyses.classing import alerts, classes
 from crmmining.analyses.customers import customers
+from crmmining.analyses.documentation import documentation
 from crmmining.analyses.first_time_right import first_time_right
 from crmmining.analyses.forecasts import forecast
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
 from crmmining.analyses.stages import stage_visits, visits
+from crmmining.analyses.velocity import gaps, velocity
 from crmmining.analyses.whose_turn import waiting, waits
 from crmmining.analyses.workload import workload
 
 __all__ = [
     "ageing",
+    "alerts",
     "backlog",
     "backtest",
+    "classes",
     "customers",
+    "documentation",
     "first_time_right",
     "forecast",
+    "gaps",
     "milestones",
     "role_models",
     "sla",
     "stage_visits",
+    "velocity",
     "visits",
     "waiting",
     "waits",
