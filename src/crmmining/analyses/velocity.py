@@ -44,10 +44,10 @@ def velocity(
     """
     value, currency = money(log)
     ends = log.process.ends
-    if len(ends) < 2 or currency is None:  # noqa: PLR2004 - a win and a loss
+    if len(ends) < 2 or "amount_reporting" not in log.blank.facts.columns:  # noqa: PLR2004 - a win and a loss
         raise CrmMiningError(
             f"process '{log.process.name}' has no sales velocity: it takes a win and a loss under ends, "
-            "and amounts in one currency (amount_reporting, reporting_currency)"
+            "and amounts in one currency (amount_reporting)"
         )
     cut = cut_of(log, by, period, basis=OUTCOME, time_zone=time_zone, fiscal_year_start=fiscal_year_start)
     win, loss = ends[:2]
@@ -81,7 +81,7 @@ def velocity(
         *(*cells, "n", "won", "win_rate", "win_rate_low", "win_rate_high", "mean_amount", "amounts"),
         *("cycle_days", "cycles"),
         pl.when(pl.col("cycle_days") > 0).then(money_in / pl.col("cycle_days")).alias("velocity"),
-        pl.lit(currency).alias("currency"),
+        pl.lit(currency, pl.String).alias("currency"),
     )
     return withheld(log, table.sort(cells, nulls_last=True) if cells else table, [*cells, "currency"])
 
