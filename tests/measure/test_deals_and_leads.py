@@ -10,7 +10,7 @@ LEAD = "00Q00000000000"
 DEALS = [
     "Id,CreatedDate,StageName,IsClosed,IsWon,Amount,CloseDate,LastStageChangeDate",
     f"{DEAL}1,2024-01-01 09:00,Closed Won,true,true,80,2024-02-20,2024-02-20 09:00",  # a lead long before
-    f"{DEAL}2,2024-01-05 09:00,Closed Won,true,true,60,2024-01-08,2024-01-08 09:00",  # a lead three days before
+    f"{DEAL}2,2024-01-05 09:00,Closed Won,true,true,60,2024-01-08,2024-01-08 09:00",  # one three days before
     f"{DEAL}3,2024-01-01 09:00,Closed Lost,true,false,10,2024-03-01,2024-03-01 09:00",
 ]
 HISTORY = [
