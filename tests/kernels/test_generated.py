@@ -45,13 +45,14 @@ SCHEMA = pl.Schema(
         "direction": pl.Int8(),
     }
 )
-CASES = {
+CASES: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     "endpoints": transitions.endpoints,
     "between": lambda events: throughput.between(events, STARTS, ENDS),
     "spans": throughput.spans,
     "instants": lambda events: milestones.instants(events, MILESTONES),
     "last_of": lambda events: milestones.last_of(events, ENDS),
     "rework": rework.rework,
+    "sums": lambda events: milestones.sums(events.rename({"direction": "delta"}), MILESTONES),
 }
 TALLIES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], list[str]]] = {
     "variants": (variants.variants, ["sequence"]),
@@ -152,6 +153,19 @@ def test_instants_and_last_of_equal_a_loop(rows: list[Event]) -> None:
         lasts += [event[:3] for event in trace if event[1] in ENDS][-1:]
     assert facts.rows() == expected
     assert milestones.last_of(frame(rows), ENDS).rows() == lasts
+
+
+@settings(max_examples=40)
+@given(LOGS)
+def test_sums_equal_a_loop(rows: list[Event]) -> None:
+    expected = [
+        (
+            case,
+            *(float(sum(row[3] or 0 for row in trace if row[1] in wanted)) for wanted in MILESTONES.values()),
+        )
+        for case, trace in by_case(rows).items()
+    ]
+    assert CASES["sums"](frame(rows)).rows() == expected
 
 
 @given(LOGS, st.sampled_from([ACTIVITIES, range(7)]))

@@ -5,6 +5,7 @@ changes of these (case, attribute, time, value) and the TOML of the process. Onl
 `where` are not read by hand: DuckDB evaluates them, where the engine uses Polars.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
@@ -50,6 +51,7 @@ class Event(NamedTuple):
     activity: str
     at: datetime
     direction: int | None
+    delta: float | None = None
 
 
 class Change(NamedTuple):
@@ -96,10 +98,9 @@ class Oracle:
             self.waits[row[0]].append(row)
         attributes = cases.drop(DERIVED & set(cases.columns)).rows(named=True)
         self.traces: dict[str, list[Event]] = {case["case_id"]: [] for case in attributes}
-        for case, activity, at, direction in events.select(
-            "case_id", pl.col("activity").cast(pl.String), "occurred_at", "direction"
-        ).rows():
-            self.traces[case].append(Event(activity, at, direction))
+        told = ["occurred_at", "direction", *(["delta"] if process.sums else [])]
+        for case, *event in events.select("case_id", pl.col("activity").cast(pl.String), *told).rows():
+            self.traces[case].append(Event(*event))
         met = {event.activity for trace in self.traces.values() for event in trace}
         named = process.milestones | {"core": process.sets["core"]}
         self.activities = {word: {a for a in met if stands_for(names, a)} for word, names in named.items()}
@@ -107,6 +108,7 @@ class Oracle:
         schema: dict[str, Any] = {name: dtype for name, dtype in cases.schema.items() if name not in DERIVED}
         for word in process.milestones:
             schema |= {f"{word}_at": INSTANT, f"{word}_last": INSTANT, f"{word}_n": pl.Int64()}
+        schema |= dict.fromkeys(process.sums, pl.Float64())
         schema |= {"open": pl.Boolean(), "outcome": pl.String(), "outcome_at": INSTANT}
         for count in ("repeats", "self_loops", "regressions", "skips", "reopens", *handovers_of([], [])):
             schema[count] = pl.Int64()
@@ -124,6 +126,8 @@ class Oracle:
             fact[f"{word}_at"] = min(passed, default=None)
             fact[f"{word}_last"] = max(passed, default=None)
             fact[f"{word}_n"] = len(passed)
+        for word, milestone in self.process.sums.items():
+            fact[word] = math.fsum(event.delta or 0 for event in self.milestone(milestone, trace))
         fact["open"], fact["outcome"], fact["outcome_at"] = True, None, None
         fact["reopens"] = 0
         for event in trace:

@@ -45,6 +45,14 @@ ANSWERS: dict[str, Callable[[cm.EventLog], pl.DataFrame]] = {
     "imperfections": imperfections,
     "backlog": lambda log: analyses.backlog(log, period="month", by=["region"]),
     "ageing": lambda log: analyses.ageing(log, by=["region"]),
+    "stage visits": analyses.stage_visits,
+    "visits": lambda log: analyses.visits(log, by=["region", "owner@now"]),
+    "documentation": lambda log: (
+        analyses.documentation(log, by=["region"]) if log.process.signs else pl.DataFrame()
+    ),
+    "classes": lambda log: analyses.classes(log, by=["region"]) if log.process.classes else pl.DataFrame(),
+    "alerts": lambda log: analyses.alerts(log) if log.process.classes else pl.DataFrame(),
+    "gaps": lambda log: analyses.gaps(log, "touched", by=["region"]),
     "facts": lambda log: log.facts,
     "cases": lambda log: log.cases,
     "events": lambda log: log.events,

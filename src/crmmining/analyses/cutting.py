@@ -9,6 +9,7 @@ from crmmining import disclosure
 from crmmining.definitions.segments import NOW
 from crmmining.errors import CrmMiningError, UnknownNameError
 from crmmining.eventlog import EventLog
+from crmmining.kernels.handovers import COUNTS
 from crmmining.measure import Cut
 from crmmining.periods import PERIODS, Period
 from crmmining.tables import OrgSpec
@@ -63,3 +64,28 @@ def withheld(
     counted = table.with_columns(n=n) if n is not None else table
     shown = disclosure.withhold_cells(counted, log.minimum_group, by=cells, people=log.process.people)
     return shown if n is None else shown.drop("n")
+
+
+def is_off(log: EventLog, text: str) -> bool:
+    """Whether a condition asks for a milestone, reopenings or owners that the source cannot show."""
+    words = pl.sql_expr(text).meta.root_names()
+    off = {entry.split("'")[1] for entry in log.off if entry.startswith("milestone '")}
+    facts = set(COUNTS) if "owner_changed" in off else set()
+    if log.process.reopens and off.issuperset(log.process.reopens):
+        facts.add("reopens")
+    return any(word in facts or word.rsplit("_", 1)[0] in off for word in words)
+
+
+def money(log: EventLog) -> tuple[pl.Expr, str | None]:
+    """What cases are worth in the reporting currency, and its name; nulls where the process converts nothing.
+
+    >>> import crmmining as cm
+    >>> money(cm.connect("data/sample").event_log("opportunity"))[1]
+    'USD'
+    """
+    known = log.blank.facts.columns
+    if not {"amount_reporting", "reporting_currency"} <= set(known):
+        return pl.lit(None, pl.Float64), None
+    named = log.each(lambda part: part.only.of_cases("reporting_currency").drop_nulls().head(1))
+    currency = next((one.item() for one in named if one.height), None)
+    return pl.col("amount_reporting").cast(pl.Float64), currency

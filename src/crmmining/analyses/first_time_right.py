@@ -6,12 +6,11 @@ from typing import Final
 import polars as pl
 
 from crmmining import summaries
-from crmmining.analyses.cutting import cut_of, withheld
+from crmmining.analyses.cutting import cut_of, is_off, withheld
 from crmmining.definitions import read_catalogue
 from crmmining.definitions.kpi import Kpi, Share
 from crmmining.errors import CrmMiningError
 from crmmining.eventlog import EventLog
-from crmmining.kernels.handovers import COUNTS
 from crmmining.kernels.merge import add
 
 KPI: Final = "first_time_right"
@@ -63,7 +62,7 @@ def first_time_right(log: EventLog, *, by: Sequence[str] = (), kpi: Kpi | None =
     parts = list(log.each(tallied))
     sums = add(parts, cut.keys) if cut.keys else pl.concat(parts).sum()
     none = pl.lit(None, pl.Int64)
-    off = {at for at, text in enumerate(asked.unless.values()) if _is_off(log, text)}
+    off = {at for at, text in enumerate(asked.unless.values()) if is_off(log, text)}
     rows = [sums.select(*cut.keys, "n", reason=pl.lit(None, pl.String), place=0, cases="right", only=none)]
     for at, reason in enumerate(reasons):
         figures = (none, none) if at in off else (pl.col(f"cases {at}"), pl.col(f"only {at}"))
@@ -79,13 +78,3 @@ def first_time_right(log: EventLog, *, by: Sequence[str] = (), kpi: Kpi | None =
         *cut.by, "reason", "cases", "only", "share", low="share_low", high="share_high", n="n"
     )
     return withheld(log, told, [*cut.by, "reason"])
-
-
-def _is_off(log: EventLog, text: str) -> bool:
-    """Whether a condition asks for a milestone, reopenings or owners that the source cannot show."""
-    words = pl.sql_expr(text).meta.root_names()
-    off = {entry.split("'")[1] for entry in log.off if entry.startswith("milestone '")}
-    facts = set(COUNTS) if "owner_changed" in off else set()
-    if log.process.reopens and off.issuperset(log.process.reopens):
-        facts.add("reopens")
-    return any(word in facts or word.rsplit("_", 1)[0] in off for word in words)

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, Waiting, expression_fault
+from crmmining.definitions.expressions import expression_fault
+from crmmining.definitions.kpi import KPI, Duration, Kpi, KpiBase, Waiting
 from crmmining.definitions.process import STAGES, Process, text_hash
 from crmmining.definitions.segments import OUTCOME, bases
 from crmmining.errors import DefinitionError, SourceError, UnknownNameError

@@ -292,14 +292,3 @@ Kpi = Annotated[
     Field(discriminator="kind"),
 ]
 KPI: TypeAdapter[Kpi] = TypeAdapter(Kpi)
-
-
-def expression_fault(expression: str | None) -> str | None:
-    """Why Polars cannot read a boolean expression, in its own words; null when it can."""
-    if expression is None:
-        return None
-    try:
-        pl.sql_expr(expression)
-    except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
-        return str(error).splitlines()[0]
-    return None

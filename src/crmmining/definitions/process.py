@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from crmmining.definitions.classes import Rule, Sign, rule_faults
 from crmmining.definitions.model import Model, Word
 from crmmining.definitions.waiting import Waiting
 from crmmining.errors import UnknownNameError
@@ -39,6 +40,8 @@ DERIVED = frozenset(
         "queue_indirect_ping_pongs",
         "start",
         "end",
+        *("as_of", "today", "age_days", "days_since_touch", "last_touch_at", "days_in_stage", "norm_days"),
+        *("closing_day", "closing_date_only", "closed_together"),
     ]
 )
 KPI_ROW = frozenset(
@@ -191,11 +194,14 @@ class Process(Model):
     activities: dict[str, Activity]
     milestones: dict[Word, tuple[str, ...]]
     sets: dict[Word, tuple[str, ...]]
+    sums: dict[Word, Word] = Field(default_factory=dict)  # facts: what the deltas of a milestone add up to
     segments: dict[Word, str] = Field(default_factory=dict)
     adds: tuple[str, ...] = ()  # further SQL files: their views more_cases, more_events, ... add to its own
     people: tuple[Word, ...] = ()  # segments whose cells are people
     levels: dict[str, tuple[tuple[str, ...], ...]] = Field(default_factory=dict)  # a field's words in order
     waiting: Waiting | None = None  # null: nothing of the process waits for anybody
+    classes: dict[Word, Rule] = Field(default_factory=dict)  # of open cases; the first that fits counts
+    signs: dict[Word, Sign] = Field(default_factory=dict)  # of poor documentation of ended cases
     stages: Stages = Stages()
     stated: dict[str, Stages] = Field(default_factory=dict)  # of every root under [paths] that has a list
 
@@ -224,7 +230,7 @@ class Process(Model):
     def derived(self) -> set[str]:
         """Fact columns the engine derives, so that the view `cases` must not have them."""
         passed = {f"{word}_{what}" for word in self.milestones for what in ("at", "last", "n")}
-        return (passed | DERIVED) - {"created_at"}
+        return (passed | DERIVED | self.sums.keys()) - {"created_at"}
 
     def activity_set(self, name: str) -> tuple[str, ...]:
         """Activities of a named set; raises `UnknownNameError`."""
@@ -271,6 +277,11 @@ class Process(Model):
             if word not in self.milestones
         ]
         found += [
+            f"sums.{word}: milestone '{milestone}' is not declared under [milestones]"
+            for word, milestone in self.sums.items()
+            if milestone not in self.milestones
+        ]
+        found += [
             f"segments.{word}: is a column of every KPI row" for word in self.segments if word in KPI_ROW
         ]
         found += [
@@ -291,6 +302,7 @@ class Process(Model):
             if need.removeprefix(STAGES).split(".")[0] not in self.paths
         ]
         found += self.waiting.faults(self.segments, self.milestones) if self.waiting else []
+        found += rule_faults("classes", self.classes) + rule_faults("signs", self.signs)
         found += path_faults(self.paths, self.root)
         return found
 

@@ -25,7 +25,8 @@ class Waiting(Model):
     `attribute`, `owner` and `queue` are segment words: the status or stage, who holds a case, and the queue
     that does (null while a person does). `resolved`, `on_hold` and `with_customer` list values of the status,
     whatever their capitals. `touches` and `assigned` are milestones: after `assigned` a case counts as
-    untouched again until the next of `touches`.
+    untouched again until the next of `touches`. `moves` are the milestones that tell how the status changes
+    while a case is open: with them there are visits.
     """
 
     attribute: Word
@@ -36,6 +37,7 @@ class Waiting(Model):
     with_customer: tuple[str, ...] = ()
     touches: tuple[Word, ...]
     assigned: tuple[Word, ...] = ()
+    moves: tuple[Word, ...] = ()
 
     @property
     def words(self) -> dict[str, str]:
@@ -61,7 +63,7 @@ class Waiting(Model):
         ]
         found += [
             f"waiting.{key}: milestone '{word}' is not declared under [milestones]"
-            for key in ("touches", "assigned")
+            for key in ("touches", "assigned", "moves")
             for word in getattr(self, key)
             if word not in milestones
         ]

@@ -19,7 +19,12 @@ def facts(partition: Partition, process: Process, activities: tuple[str, ...]) -
         .join(rework.rework(core).drop("n_events"), on="case_ix", how="left")
         .join(handovers.handovers(_owners(partition)), on="case_ix", how="left")
     )
-    counts = [f"{word}_n" for word in codes]
+    if process.sums:
+        words = {word: codes[milestone] for word, milestone in process.sums.items()}
+        among = sorted({code for known in words.values() for code in known})
+        moved = milestones.sums(partition.among(among, "case_ix", "activity", "delta"), words)
+        found = found.join(moved, on="case_ix", how="left")
+    counts = [*(f"{word}_n" for word in codes), *process.sums]
     reopens = [pl.col(f"{word}_n") for word in process.reopens]
     zeroed = ["n_events", "repeats", "self_loops", "regressions", "skips", *handovers.COUNTS, *counts]
     return (

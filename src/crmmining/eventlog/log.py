@@ -140,7 +140,8 @@ class EventLog:
         """What KPIs ask about, one row per case.
 
         The columns of `cases`; of every milestone m `m_at` (first), `m_last`, `m_n`; of the core activities
-        repeats, self_loops, regressions, skips; `reopens`; `n_events`; what `kernels.handovers` counts.
+        repeats, self_loops, regressions, skips; `reopens`; `n_events`; what `kernels.handovers` counts; what
+        the process states under [sums].
         """
         if len(self.partitions) > 1:
             known = self.process, self.activities

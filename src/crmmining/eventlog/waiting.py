@@ -51,28 +51,28 @@ def spans(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
     """
     process = stated(log.process)
     columns_of = {key: log.process.segments[word] for key, word in process.words.items()}
-    hours = _hours(log)
+    hours = clocking(log)
     asked = list(dict.fromkeys([*columns_of.values(), *hours.values(), *columns]))
     marks = _marks(log, process)
     events = log.only.among(marks.all, "case_ix", "activity", "occurred_at")
-    covered_from = _covered_from(log)
+    covered = covered_from(log)
     values = log.only.values.filter(pl.col("attribute").cast(pl.String).is_in(asked))
     moments = [
         events.select("case_ix", at="occurred_at"),
         values.select("case_ix", at="since"),
-        covered_from.drop_nulls().rename({_COVERED_FROM: "at"}),
+        covered.drop_nulls().rename({_COVERED_FROM: "at"}),
     ]
     found = waiting.spans(lives(log), pl.concat(moments))
     was = standing.attributes(log.only, found.select("case_ix", at="start"), asked)
     cut_off = log.only.of_cases("truncated").to_series().fill_null(value=False).gather(found["case_ix"])
-    since = covered_from[_COVERED_FROM].gather(found["case_ix"])
+    since = covered[_COVERED_FROM].gather(found["case_ix"])
     state = waiting.flags(events, marks, found).with_columns(
         covered=~cut_off | (since <= found["start"]).fill_null(value=False),
         **_state(log, was, columns_of),
     )
     code = {word: RESPONSIBILITIES.index(kind) for word, kind in process.meaning.items()}
     turn = waiting.responsibilities(state, code)
-    return found.with_columns(turn, _worked(log, found, was, hours), *was.select(columns))
+    return found.with_columns(turn, worked(log, found, was, hours), *was.select(columns))
 
 
 def waits(log: EventLog, columns: Sequence[str] = ()) -> pl.DataFrame:
@@ -98,14 +98,14 @@ def _marks(log: EventLog, stated: Waiting) -> waiting.Marks:
     return waiting.Marks(ends, reopens, codes(stated.touches), codes(stated.assigned))
 
 
-def _hours(log: EventLog) -> dict[str, str]:
+def clocking(log: EventLog) -> dict[str, str]:
     """The columns of `cases` behind the words that decide on a calendar, of those there are."""
     words = () if log.calendars is None else log.calendars.words
     known, there = log.process.segments, log.blank.only.cases.columns
     return {word: known.get(word, word) for word in words if known.get(word, word) in there}
 
 
-def _worked(log: EventLog, spans: pl.DataFrame, was: pl.DataFrame, hours: dict[str, str]) -> pl.Series:
+def worked(log: EventLog, spans: pl.DataFrame, was: pl.DataFrame, hours: dict[str, str]) -> pl.Series:
     """Working time of each span in the calendar in force: that of its owner, queue, ..., else of its case."""
     if log.calendars is None:
         return pl.repeat(None, spans.height, dtype=pl.Int64, eager=True).alias("in_hours")
@@ -115,7 +115,7 @@ def _worked(log: EventLog, spans: pl.DataFrame, was: pl.DataFrame, hours: dict[s
     return log.calendars.worked(which, spans["start"], spans["end"]).alias("in_hours")
 
 
-def _covered_from(log: EventLog) -> pl.DataFrame:
+def covered_from(log: EventLog) -> pl.DataFrame:
     """Since when the history of truncated cases is covered, null if nothing tells: case_ix, covered_from."""
     if _COVERED_FROM in log.blank.only.cases.columns:
         return log.only.of_cases("case_ix", _COVERED_FROM)
