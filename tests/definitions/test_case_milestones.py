@@ -91,12 +91,18 @@ def test_a_target_that_passes_while_the_case_is_closed_is_not_violated(
     ]
 
 
-@pytest.mark.parametrize(("turns", "expected"), [(1, []), (2, ["m"]), (3, [])])
-def test_of_several_turns_in_one_moment_the_last_one_counts(
-    extract: Extract, connection: Connection, turns: int, expected: list[str]
+@pytest.mark.parametrize(
+    ("before", "words", "expected"),
+    [("Working", ["Working", "Closed", "New"], ["m"]), ("Closed", ["Closed", "Working", "Solved"], [])],
+)
+def test_of_two_turns_in_one_moment_the_last_one_counts(
+    extract: Extract, connection: Connection, before: str, words: list[str], expected: list[str]
 ) -> None:
-    words = ["Working", "Closed", "Working", "Closed"]
-    told_of = history(*(("02 09:00", "Status", words[at], words[at + 1]) for at in range(turns)))
+    told_of = history(
+        ("01 10:00", "Status", "New", before),
+        ("02 09:00", "Status", words[0], words[1]),
+        ("02 09:00", "Status", words[1], words[2]),
+    )
     tables = {"CaseMilestone": [MILESTONE, milestone()], "CaseHistory": told_of}
     told = tell(extract, connection, tables, as_of=LATER)
     assert [row[2] for row in told.events() if row[1] == "Violate Milestone"] == expected

@@ -457,6 +457,8 @@ class Oracle:
             yield from ((part, None, figure) for part, figure in figures(kpi, facts, converted=converted))
             return
         curve = kpi.period == "start" or not (cut.period or cut.since or cut.until)
+        early = {None, "now", "created", getattr(kpi, "start", None)}  # open cases have no later segment
+        curve = curve and all(self.basis(asked, kpi) in early for asked in cut.by)
         for clock in ("calendar", *(["business"] if self.hours else [])):
             if isinstance(kpi, Waiting):
                 yield from ((part, clock, figure) for part, figure in waits(kpi, facts, clock))
