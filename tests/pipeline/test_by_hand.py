@@ -227,3 +227,23 @@ def test_plain_python_says_the_same_of_days_full_of_changes(  # noqa: PLR0917
         stood = found.filter(pl.col("step") == step, pl.col("n") > 0)
         rows = stood.select(*cells, "n", "amount", "nulls", "unconverted").iter_rows()
         assert {row[: len(cells)]: row[len(cells) :] for row in rows} == known.pipeline(at)
+
+
+def test_what_was_due_is_won_lost_slipped_or_still_due(make_log: MakeLog, process: Process) -> None:
+    due = {**EUR, "amount": 10.0, "amount_reporting": 11.0, "close_date": date(2024, 1, 20)}
+    later = {**due, "close_date": date(2024, 2, 1)}
+    cases = {**dict.fromkeys("abcdefg", due), "c": later, "e": later, "g": {**due, "close_date": None}}
+    changes: list[tuple[str, str, float, str | None]] = [("c", "close_date", 1, "2024-01-31")]
+    changes += [("c", "close_date", 12, "2024-02-01")]
+    changes += [("g", "close_date", 1, "2024-01-31"), ("g", "close_date", 12, None)]
+    events = [(case, "Create", 1) for case in "abcdeg"] + [("f", "Create", 11)]
+    events += [("a", "Win", 31), ("b", "Lose", 12), ("d", "Win", 32)]  # the second on February 1
+    log = make_log(events, cases, process=process, as_of=60, changes=changes)
+    found = analyses.slippage(log, date(2024, 1, 10), date(2024, 1, 31))
+    assert found.rows() == [
+        ("USD", "lost", 1, 11_00, 0, 0, 0.2),
+        ("USD", "slipped", 1, 11_00, 0, 0, 0.2),
+        ("USD", "still due", 1, 11_00, 0, 0, 0.2),
+        ("USD", "undated", 1, 11_00, 0, 0, 0.2),
+        ("USD", "won", 1, 11_00, 0, 0, 0.2),
+    ]

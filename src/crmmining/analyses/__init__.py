@@ -8,6 +8,7 @@ from crmmining.analyses.forecasts import forecast
 from crmmining.analyses.pipelines import pipeline, pipeline_moves, pipeline_series
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
+from crmmining.analyses.slipping import slippage
 from crmmining.analyses.waterfalls import flows, waterfall
 from crmmining.analyses.whose_turn import waiting, waits
 from crmmining.analyses.workload import workload
@@ -26,6 +27,7 @@ __all__ = [
     "pipeline_series",
     "role_models",
     "sla",
+    "slippage",
     "waiting",
     "waits",
     "waterfall",
