@@ -52,6 +52,7 @@ bench: .venv/.bench  ## the benchmarks, beside their peers: half an hour, and gi
 	$(BIN)/python -m benchmarks.build
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.worktime
+	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.out_of_core
 	$(BIN)/python -m benchmarks.profile
 

@@ -142,6 +142,10 @@ def test_partitions_make_no_difference(log: cm.EventLog, cut: dict[str, Any]) ->
     )
     flows = [analyses.flows(each, start, end, by=cut["by"]) for each in (cut_up, log)]
     assert flows[0].equals(flows[1])
+    due = [analyses.slippage(each, *QUARTER, by=cut["by"]) for each in (cut_up, log)]
+    assert due[0].equals(due[1])
+    stood = analyses.pipeline(log, at=QUARTER[0], by=cut["by"], window=QUARTER)
+    assert due[0].select("cases", "amount").sum().rows() == stood.select("cases", "amount").sum().rows()
 
 
 @pytest.mark.parametrize("cut", CUTS[:3], ids=str)

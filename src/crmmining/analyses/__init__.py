@@ -11,6 +11,7 @@ from crmmining.analyses.funnels import funnel, narrow_and_broad
 from crmmining.analyses.pipelines import pipeline, pipeline_moves, pipeline_series
 from crmmining.analyses.role_models import role_models
 from crmmining.analyses.service_levels import milestones, sla
+from crmmining.analyses.slipping import slippage
 from crmmining.analyses.stages import stage_visits, visits
 from crmmining.analyses.velocity import gaps, velocity
 from crmmining.analyses.waterfalls import flows, waterfall
@@ -40,6 +41,7 @@ __all__ = [
     "pipeline_series",
     "role_models",
     "sla",
+    "slippage",
     "stage_visits",
     "velocity",
     "visits",

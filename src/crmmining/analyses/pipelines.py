@@ -90,12 +90,13 @@ def moves(part: EventLog, asked: Question) -> pl.DataFrame:
     flips = flips_of(part)
     segments = [part.segment(word, EVENT) for word in asked.cut.by]
     over_time = {str(s.column) for s in segments if s.basis == EVENT} | set(_MONEY)
-    changed = part.only.values.filter(pl.col("attribute").cast(pl.String).is_in(sorted(over_time)))
+    values = part.only.values
+    changed = values.filter(values["attribute"].is_in(sorted(over_time)))
     points, changes, places = timeline.timeline(changed, flips)
     cases = part.only.of_cases(*sorted(over_time))
-    by_name = changes.partition_by("attribute", as_dict=True)
+    attribute = changes["attribute"]
     was = {
-        name: timeline.in_force(cases[name], points, by_name.get((name,), changes.clear()))
+        name: timeline.in_force(cases[name], points, changes.filter(attribute == name))
         for name in cases.columns
     }
     states = points.with_columns(was[name].alias(name) for name in _MONEY)

@@ -140,7 +140,7 @@ def flows(
 
     def tallied(part: EventLog) -> pl.DataFrame:
         flips = flips_of(part)
-        then, now = (_stands(part, flips, moment) for moment in (since, until))
+        then, now = (stands(part, flips, moment) for moment in (since, until))
         at = part.only.of_cases("case_ix").with_columns(occurred_at=pl.lit(until, pl.Datetime("us", "UTC")))
         rows = at.with_columns(
             *asked.cut.segments_of(part, at),
@@ -166,14 +166,14 @@ def flows(
     )
 
 
-def _stands(part: EventLog, flips: pl.DataFrame, moment: datetime) -> pl.DataFrame:
-    """What each case of a partition was at a moment: state, stage, unit, amount, nulls, unconverted."""
+def stands(part: EventLog, flips: pl.DataFrame, moment: datetime) -> pl.DataFrame:
+    """What each case was at a moment: state, stage, close_date, unit, amount, nulls, unconverted."""
     at = part.only.of_cases("case_ix").with_columns(at=pl.lit(moment, pl.Datetime("us", "UTC")))
     place = pl.Series(last_rows(flips, at), dtype=pl.Int64)
     row = pl.select(pl.when(place >= 0).then(place)).to_series()
     last = flips.select("kind", "opens").select(pl.all().gather(row))
     segment = part.segment("stage", EVENT)
-    money = ["amount", "amount_reporting", "reporting_currency"]
+    money = ["amount", "amount_reporting", "reporting_currency", "close_date"]
     was = standing.attributes(part.only, at, [str(segment.column), *money])
     states = was.select(pl.col(str(segment.column)).alias("stage"), *money).hstack(last)
     created = pl.col("kind").is_not_null()
@@ -181,6 +181,7 @@ def _stands(part: EventLog, flips: pl.DataFrame, moment: datetime) -> pl.DataFra
     return states.select(
         state=pl.when("opens").then(pl.lit(OPEN)).otherwise("kind").fill_null(NOT_CREATED),
         stage=pl.when("opens").then("stage"),
+        close_date="close_date",
         unit="reporting_currency",
         amount=pl.when(created)
         .then(minor_units(pl.col("amount_reporting"), pl.col("reporting_currency")))

@@ -9,10 +9,9 @@ from crmmining.kernels.standing import typed
 def timeline(values: pl.DataFrame, moments: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.Series]:
     """Bring changes and other moments of cases together, sorted once, so that nothing has to be searched.
 
-    `values` (`case_ix`, `attribute`, `since`, `seq`, `value`) are sorted by these, `moments` (`case_ix`,
-    `at`) by case and time. Three answers: the points (case_ix, at, distinct and in order), the `values` in
-    the order of cases and time (place, the row of their point; attribute, value), and the place of each
-    moment.
+    Of `values` (`case_ix`, `attribute`, `since`, `value`) those of one attribute are sorted by case, time and
+    seq; `moments` (`case_ix`, `at`) have any order. Three answers: the points (case_ix, at, distinct and in
+    order), attribute, value and place (the row of its point) of each change, and the place of each moment.
 
     >>> from datetime import UTC, datetime
     >>> may, june = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
@@ -21,18 +20,18 @@ def timeline(values: pl.DataFrame, moments: pl.DataFrame) -> tuple[pl.DataFrame,
     >>> points.height, changes["place"].to_list(), places.to_list()
     (2, [0, 1], [1])
     """
-    none = pl.lit(None, pl.String)
-    changed = values.select("case_ix", "value", at="since", attribute=pl.col("attribute").cast(pl.String))
-    others = moments.select("case_ix", none.alias("value"), "at", none.alias("attribute"))
-    rows = pl.concat([others, changed]).sort("case_ix", "at", maintain_order=True)
-    case, at = rows["case_ix"].to_numpy(), rows["at"].to_physical().to_numpy()
+    own = values.select("case_ix", at="since")
+    keys = pl.concat([moments.select("case_ix", "at"), own]).with_row_index("row")
+    ordered = keys.sort("case_ix", "at")
+    case, at = ordered["case_ix"].to_numpy(), ordered["at"].to_physical().to_numpy()
     new = np.ones(len(case), dtype=np.bool_)
     new[1:] = (case[1:] != case[:-1]) | (at[1:] != at[:-1])
-    rows = rows.with_columns(pl.Series("place", np.cumsum(new) - 1, dtype=pl.UInt32))
-    points = rows.select("case_ix", "at").filter(pl.Series(new, dtype=pl.Boolean))
-    named = pl.col("attribute").is_not_null()
-    changes = rows.filter(named).select("place", "attribute", "value")
-    return points, changes, rows.filter(~named)["place"]
+    places = np.empty(len(case), dtype=np.uint32)
+    places[ordered["row"].to_numpy()] = np.cumsum(new) - 1
+    points = ordered.select("case_ix", "at").filter(pl.Series(new, dtype=pl.Boolean))
+    place = pl.Series("place", places)
+    changes = values.select("attribute", "value").with_columns(place[moments.height :])
+    return points, changes, place[: moments.height]
 
 
 def in_force(now: pl.Series, points: pl.DataFrame, changes: pl.DataFrame) -> pl.Series:
