@@ -53,6 +53,7 @@ bench: .venv/.bench  ## the benchmarks, beside their peers: half an hour, and gi
 	$(BIN)/python -m benchmarks.refresh
 	$(BIN)/python -m benchmarks.worktime
 	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.out_of_core
 	$(BIN)/python -m benchmarks.profile
 
