@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
@@ -147,21 +148,22 @@ def _line(key: tuple[str, str, str, str], rows: Sequence[_Row], better: str, per
     row = _at(rows, period) or _Row(None, None, unit, *[None] * 7)
     before = next((other for other in rows if other.end is not None and other.end == row.start), None)
     trend = sparkline(_points(rows), period.start) if period else None
+    told = partial(value, unit=unit, working=clock == "business")
     no_interval = row.low is None or row.high is None
     return Line(
         part=part,
         clock=clock,
         segment=segment,
-        value=value(row.value, unit),
+        value=told(row.value),
         n=count(row.n),
         open=count(row.open),
         excluded=count(row.excluded),
-        interval=NOTHING if no_interval else f"{value(row.low, unit)} to {value(row.high, unit)}",
+        interval=NOTHING if no_interval else f"{told(row.low)} to {told(row.high)}",
         change=_change(row, before),
         verdict=_verdict(row, before, better),
         trend=trend,
-        lowest=value(trend.lowest, unit) if trend else "",
-        highest=value(trend.highest, unit) if trend else "",
+        lowest=told(trend.lowest) if trend else "",
+        highest=told(trend.highest) if trend else "",
     )
 
 

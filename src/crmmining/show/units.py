@@ -38,11 +38,15 @@ def share(part: float | None) -> str:
     return f"{part * 100:.{0 if part in {0, 1} else 1}f}{_SPACE}%"
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float | None, *, working: bool = False) -> str:
     """Write seconds as days and hours, hours and minutes, or minutes and seconds; null is a dash.
+
+    `working` time is written in hours, for a working day has fewer than 24.
 
     >>> [duration(s).replace(chr(160), " ") for s in (187_200, 86_399, 750, 0.4)]
     ['2 d 4 h', '1 d', '12 m 30 s', '0 s']
+    >>> duration(187_230, working=True).replace(chr(160), " ")
+    '52 h'
     """
     if seconds is None:
         return NOTHING
@@ -52,7 +56,7 @@ def duration(seconds: float | None) -> str:
             rest = (rest + smaller // 2) // smaller * smaller
             break
     parts = []
-    for unit, size in _SIZES:
+    for unit, size in _SIZES[1:] if working else _SIZES:
         amount, rest = divmod(rest, size)
         if amount:
             parts.append(f"{amount:,}{_SPACE}{unit}")
@@ -60,8 +64,8 @@ def duration(seconds: float | None) -> str:
     return sign + (_SPACE.join(parts) or f"0{_SPACE}s")
 
 
-def value(number: float | None, unit: str) -> str:
-    """Write a value in its unit: share, s, cases, events, number; any other unit names a currency.
+def value(number: float | None, unit: str, *, working: bool = False) -> str:
+    """Write a value in its unit: share, s (`working` time?), cases, events, number; else of that currency.
 
     >>> [value(*v).replace(chr(160), " ") for v in ((0.5, "share"), (90.0, "s"), (1234.56, "EUR"))]
     ['50.0 %', '1 m 30 s', '1,235 EUR']
@@ -70,7 +74,7 @@ def value(number: float | None, unit: str) -> str:
         case "share":
             return share(number)
         case "s":
-            return duration(number)
+            return duration(number, working=working)
         case "cases" | "events" | "number":
             return count(number)
     if number is None:
