@@ -60,14 +60,17 @@ def told_log(  # noqa: PLR0917  what `build` is asked, and what is shown
     part: Part | Joint | None = None,
     only: pl.Series | None = None,
 ) -> Told:
-    """The log of one process, of all cases or of `only` those of the `part` shown, with the fates of rows."""
+    """The log of one process, of all cases or of `only` those of the `part` shown, with the fates of rows.
+
+    Where the part is one of several processes, these are the rows that were chosen for this one.
+    """
     refuse_lacking(tables, process)
     con = tables.connection
     show(tables, process, as_of, stages, part)
     with transaction(con, process.name, process.sql, "READ ONLY", keep=False):
         telling.tell(con, process, as_of, only)
         told = telling.events(con, process)
-        fates = rows.fates(con, tables, process, told)
+        fates = rows.fates(con, tables, process, told, chosen=isinstance(part, Joint))
         whole, names = coded(tables, process, as_of, told)
     account = rows.account(tables, process, fates, whole.sizes[1])
     log = EventLog(process, as_of, names, (whole,), account, switched_off(tables, process))

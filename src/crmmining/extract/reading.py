@@ -261,11 +261,10 @@ class _Asking:
         return noted
 
 
-def _nodes(plan: object) -> Iterator[Mapping[str, Any]]:
+def _nodes(plan: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
     """What a plan says of each of its steps."""
-    if isinstance(plan, list):
-        for one in plan:
-            yield from _nodes(one)
-    elif isinstance(plan, dict):
-        yield plan.get("extra_info", {})
-        yield from _nodes(plan.get("children", []))
+    left = [*plan]
+    while left:
+        one = left.pop()
+        yield one.get("extra_info", {})
+        left += one.get("children", [])

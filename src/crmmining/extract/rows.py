@@ -10,6 +10,7 @@ import polars as pl
 from crmmining.definitions import Process
 from crmmining.extract.silence import SILENT, Silent, silent
 from crmmining.tables import Tables
+from crmmining.tables.parts import seen
 from crmmining.tables.paths import BROADCAST
 from crmmining.tables.sql import identifier, literal
 
@@ -27,6 +28,7 @@ SELECT r.name, r.id FROM ({rows}) AS r
 ANTI JOIN "events told" AS t ON coalesce(t.name, r.name) = r.name AND t.source_id = r.id
 """
 _ROW = "SELECT {name}::USMALLINT AS name, {key} AS id FROM as_of.{table}"
+_CHOSEN = " WHERE {key} IN (SELECT key FROM {seen})"
 _EXPLAINED = """
 CREATE TEMP TABLE log_explained AS
 SELECT enum_code(try_cast(source_table AS {names}))::USMALLINT AS name, source_id, reason FROM unused
@@ -66,8 +68,15 @@ class Fates(NamedTuple):
     traced: bool
 
 
-def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, events: pl.DataFrame) -> Fates:
-    """What became of the rows shown and of the `events` they told.
+def fates(
+    con: duckdb.DuckDBPyConnection,
+    tables: Tables,
+    process: Process,
+    events: pl.DataFrame,
+    *,
+    chosen: bool = False,
+) -> Fates:
+    """What became of the rows shown, or only those `chosen` for the process, and of the `events` they told.
 
     A row is used when it tells an event of the log; what the process's SQL says of it in view `unused` is the
     reason when it tells none (of several the first by name), else why its event is not in the log, else what
@@ -86,10 +95,10 @@ def fates(con: duckdb.DuckDBPyConnection, tables: Tables, process: Process, even
         counts = pl.DataFrame(schema={"name": pl.UInt16, "known": pl.Int64, "rows": pl.Int64})
         nothing = pl.DataFrame(schema=SILENT)
         return Fates(silent(nothing), smallest(nothing), lost, counts, traced(events))
-    known = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
-    with _shown(con, tables, process, events, lost):
+    with _shown(con, tables, process, events, lost, chosen=chosen):
         found, reasons = _reasons(con)
-        return Fates(silent(found), reasons, lost, con.sql(known).pl(), traced(events))
+    known = " UNION ALL ".join(_KNOWN.format(name=at, table=identifier(name)) for name, at in place.items())
+    return Fates(silent(found), reasons, lost, con.sql(known).pl(), traced(events))
 
 
 def traced(events: pl.DataFrame) -> bool:
@@ -125,17 +134,20 @@ def _shown(
     process: Process,
     events: pl.DataFrame,
     lost: pl.DataFrame,
+    *,
+    chosen: bool = False,
 ) -> Iterator[None]:
     """Show SQL the rows that told no event, and all that may be the reason."""
     with_id = pl.col("source_id").is_not_null()
     told = events.filter(pl.col("reason").is_null() & with_id)
     con.register("events told", told.select(pl.col("source_table").alias("name"), "source_id"))
     con.register("events lost", lost.filter(with_id).select("name", "source_id", "reason"))
-    every = " UNION ALL ".join(
-        _ROW.format(name=at, key=identifier(tables.spec.tables[name].key), table=identifier(name))
-        for name, at in places(tables, process).items()
-    )
-    con.execute(_SILENT.format(rows=every))
+    every = []
+    for name, at in places(tables, process).items():
+        key = identifier(tables.spec.tables[name].key)
+        some = _CHOSEN.format(key=key, seen=seen(process.name, name)) if chosen else ""
+        every.append(_ROW.format(name=at, key=key, table=identifier(name)) + some)
+    con.execute(_SILENT.format(rows=" UNION ALL ".join(every)))
     con.execute(_EXPLAINED.format(names=tables_type(process)))
     yield
     con.unregister("events told")
@@ -154,9 +166,9 @@ def smallest(silent: pl.DataFrame) -> pl.DataFrame:
 def revised(before: Fates, looked_at: pl.DataFrame, fresh: Fates) -> Fates:
     """Fates in which those of the rows that were looked at again (name, id) are the `fresh` ones.
 
-    `counts` are those of `fresh`.
+    `fresh` holds no other rows, but `counts` of all.
     """
-    met, theirs = before.silent.of(looked_at), fresh.silent.of(looked_at)
+    met, theirs = before.silent.of(looked_at), fresh.silent.rows()
     silent = before.silent.renewed(met, theirs)
     rows, row = ["name", "source_id"], ["name", "id"]
     lost = pl.concat(
@@ -176,13 +188,9 @@ def mute(found: Fates) -> pl.DataFrame:
     return both.filter(len=1, rows=pl.col("known")).select("name", "reason").sort("name")
 
 
-def speaks(quiet: pl.DataFrame, fresh: Fates, looked_at: pl.DataFrame, events: pl.DataFrame) -> bool:
+def speaks(quiet: pl.DataFrame, fresh: Fates, events: pl.DataFrame) -> bool:
     """Whether a table that was `quiet` tells an event now, or has a row with another reason."""
-    if quiet.is_empty():
-        return False
-    asked = looked_at.join(quiet, on="name", how="semi")
-    reasons = fresh.silent.of(asked).select("name", pl.col("reason").cast(pl.String))
-    others = reasons.join(quiet.rename({"reason": "so far"}), on="name").filter(
+    others = fresh.reasons.join(quiet.rename({"reason": "so far"}), on="name").filter(
         pl.col("reason") != pl.col("so far")
     )
     told = events["source_table"].to_physical().is_in(quiet["name"].cast(pl.UInt32).implode())

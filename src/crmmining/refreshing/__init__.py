@@ -264,7 +264,7 @@ class _Refresh:
             task.touched = pl.concat([task.touched, joint.further[name]]).unique().sort()
         for name, task in busy.items():
             fresh = told_log(tables, task.process, moment, self._stages, joint, task.touched)
-            if speaks(quiet[name], fresh.fates, looked_at[name], fresh.log.partitions[0].events):
+            if speaks(quiet[name], fresh.fates, fresh.log.only.events):
                 task.reason = "a table tells something for the first time"
             else:
                 logs[name] = self._told_again(tables, task, fresh, looked_at[name])
