@@ -24,7 +24,7 @@ def known_at(deals: Deals, day: float) -> Deals:
     born = {case: when for case, activity, when, _ in deals.rows if activity == "Create"}
     cases: dict[str, dict[str, Any]] = {}
     for case, attributes in deals.cases.items():
-        own = [value for name, _, _, value in told if name == case]
+        own = [value for name, what, _, value in told if name == case and what == "region"]
         if born[case] <= day:
             cases[case] = attributes | ({"region": own[-1]} if own else {})
     rows = [row for row in deals.rows if row[0] in cases and row[2] <= day]
