@@ -36,7 +36,7 @@ test-min: .venv-min/.ready  ## the tests of the core on the lowest supported ver
 PARALLEL := --numprocesses auto --dist loadfile
 
 # What touches the libraries themselves; all other tests run the same code at length, or need more than the core does.
-CORE := $(addprefix tests/,cli eventlog kernels measure money report sources)
+CORE := $(addprefix tests/,kernels measure money report sources)
 
 lint: .venv/.test  ## style, formatting and types, nothing changed
 	$(BIN)/ruff check

@@ -199,7 +199,7 @@ EVENTS = st.tuples(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(EVENTS, max_size=25), st.sampled_from(["New", "Won"]), st.booleans(), st.integers(1, 3))
 def test_any_log_told_a_second_time(
     events: list[tuple[str, str, int, int]],

@@ -217,7 +217,7 @@ def desks(draw: st.DrawFn) -> Mapping[str, Rows]:
     }
 
 
-LAW = settings(max_examples=12)
+LAW = settings(max_examples=6)
 
 
 @LAW

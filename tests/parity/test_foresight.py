@@ -37,7 +37,7 @@ def standing(log: EventLog, moment: str) -> pl.DataFrame:
     return cells.hstack(log.segments([f"region@{moment}"], "now")).drop_nulls(f"{moment}_at")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(generated=deals(), share=st.floats(0, 1))
 def test_later_changes_move_no_case_to_another_segment(log_of: Log, generated: Deals, share: float) -> None:
     first = min(when for _, activity, when, _ in generated.rows if activity == "Create")
@@ -49,7 +49,7 @@ def test_later_changes_move_no_case_to_another_segment(log_of: Log, generated: D
         assert_frame_equal(before, after, check_row_order=False)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(generated=deals(), share=st.floats(0, 1))
 def test_cohorts_by_segment_stay_what_they_were(log_of: Log, generated: Deals, share: float) -> None:
     first = min(when for _, activity, when, _ in generated.rows if activity == "Create")

@@ -156,7 +156,7 @@ def test_columns_that_name_and_date_the_rows(sample: cm.Crm) -> None:
 # Generated logs ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(generated=deals(), cut=CUT, partitions=st.integers(1, 3))
 def test_every_kind_on_generated_logs(
     log_of: Log, ask: Ask, generated: Deals, cut: Cut, partitions: int

@@ -21,7 +21,7 @@ from .deals import CUT, KPIS, ORG, PERIOD, Deals, deals
 
 COUNTS = ["n", "open", "excluded", "truncated"]
 IS_STOCK = pl.col("kpi").is_in([name for name, kpi in KPIS.items() if kpi.kind == "stock"])
-LAW = settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAW = settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def counts(rows: pl.DataFrame, *keys: str) -> pl.DataFrame:

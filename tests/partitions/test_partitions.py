@@ -129,7 +129,7 @@ def test_filters_pick_from_files_what_they_pick_in_memory(crm: cm.Crm, tmp_path:
 CUTS = st.lists(st.integers(0, 200), max_size=6, unique=True)
 
 
-@settings(max_examples=15)
+@settings(max_examples=7)
 @given(CUTS)
 def test_no_cut_changes_a_bit(accounts: Callable[[], cm.EventLog], cuts: list[int]) -> None:
     log = accounts()

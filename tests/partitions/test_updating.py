@@ -63,7 +63,7 @@ def assert_same(folder: Path, log: cm.EventLog) -> None:
     assert_frame_equal(found.facts, log.facts, check_exact=True)
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(st.data())
 def test_an_update_equals_storing_the_new_log(
     crm: cm.Crm, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

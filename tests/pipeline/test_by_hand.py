@@ -198,7 +198,7 @@ EVENT = st.tuples(st.sampled_from("ab"), st.sampled_from(["Win", "Lose", "Reopen
     window=st.sampled_from([None, WINDOW]),
     by=st.sampled_from([(), ("stage",)]),
 )
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_plain_python_says_the_same_of_days_full_of_changes(  # noqa: PLR0917
     make_log: MakeLog,
     process: Process,

@@ -108,7 +108,7 @@ def built(
     return replace(log, partitions=tuple(parts), calendars=HOURS)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(EVENTS, CHANGES, COVERED)
 def test_a_loop_over_generated_logs_finds_the_same(
     events: list[tuple[str, str, int]],
